@@ -1,0 +1,138 @@
+//! Where each part of an object stands in the text that it came from.
+
+use std::rc::Rc;
+
+use super::Place;
+
+/// One step of a path into a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathStep<'a> {
+    /// A member of a mapping.
+    Key(&'a str),
+    /// An element of a sequence, from 0.
+    Index(usize),
+}
+
+/// The text of one object: which lines hold it and each of its parts.
+///
+/// Sixteen bytes a node, in document order, so that 50 MB of manifests keep their places.
+#[derive(Debug)]
+pub struct Origin {
+    file: Rc<str>,
+    nodes: Box<[Node]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    /// Hash of the key in a mapping, or the index in a sequence.
+    label: u32,
+    line: u32,
+    end_line: u32,
+    /// Index behind the last node of this node's subtree.
+    next: u32,
+}
+
+impl Origin {
+    /// An origin of which only the lines are known: an object that a command made.
+    pub fn lines(file: Rc<str>, line: u32, end_line: u32) -> Self {
+        Self { file, nodes: Box::new([Node { label: 0, line, end_line, next: 1 }]) }
+    }
+
+    /// The text's name, as in [`Place::file`].
+    pub fn file(&self) -> &Rc<str> {
+        &self.file
+    }
+
+    /// The place of the part at `path`; where the text has no such part (a default), the nearest part around it.
+    pub fn place(&self, path: &[PathStep<'_>]) -> Place {
+        let mut at = 0;
+        for step in path {
+            match self.child(at, *step) {
+                Some(child) => at = child,
+                None => break,
+            }
+        }
+        let (line, end_line) = self.nodes.get(at).map_or((0, 0), |node| (node.line, node.end_line));
+        Place { file: self.file.clone(), line, end_line }
+    }
+
+    fn child(&self, parent: usize, step: PathStep<'_>) -> Option<usize> {
+        let wanted = label(step);
+        let end = self.nodes.get(parent)?.next as usize;
+        let mut at = parent + 1;
+        while at < end {
+            let node = self.nodes.get(at)?;
+            if node.label == wanted {
+                return Some(at);
+            }
+            at = node.next as usize;
+        }
+        None
+    }
+}
+
+/// Collects an [`Origin`] while a text is read: `open` on each node in document order, `close` behind its last child.
+#[derive(Debug, Default)]
+pub struct OriginBuilder {
+    nodes: Vec<Node>,
+    open: Vec<usize>,
+}
+
+impl OriginBuilder {
+    /// A node begins at `line`. The root's step does not matter.
+    pub fn open(&mut self, step: PathStep<'_>, line: u32) {
+        self.open.push(self.nodes.len());
+        self.nodes.push(Node { label: label(step), line, end_line: line, next: 0 });
+    }
+
+    /// The node opened last and not yet closed ends at `end_line`.
+    pub fn close(&mut self, end_line: u32) {
+        let next = self.nodes.len() as u32;
+        if let Some(node) = self.open.pop().and_then(|at| self.nodes.get_mut(at)) {
+            node.end_line = end_line.max(node.line);
+            node.next = next;
+        }
+    }
+
+    /// The finished origin of a text named `file`.
+    pub fn finish(self, file: Rc<str>) -> Origin {
+        Origin { file, nodes: self.nodes.into() }
+    }
+}
+
+/// FNV-1a: two keys of one mapping that collide would only cost a wrong line.
+fn label(step: PathStep<'_>) -> u32 {
+    match step {
+        PathStep::Index(index) => index as u32,
+        PathStep::Key(key) => {
+            key.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_found_and_a_default_falls_back_to_what_is_around_it() {
+        let mut builder = OriginBuilder::default();
+        builder.open(PathStep::Index(0), 1);
+        builder.open(PathStep::Key("rules"), 2);
+        builder.open(PathStep::Index(0), 3);
+        builder.close(4);
+        builder.open(PathStep::Index(1), 5);
+        builder.close(7);
+        builder.close(7);
+        builder.close(7);
+        let origin = builder.finish("a.yaml".into());
+        let lines = |path: &[PathStep<'_>]| {
+            let place = origin.place(path);
+            (place.line, place.end_line)
+        };
+        assert_eq!(lines(&[]), (1, 7));
+        assert_eq!(lines(&[PathStep::Key("rules"), PathStep::Index(1)]), (5, 7));
+        assert_eq!(lines(&[PathStep::Key("rules"), PathStep::Index(1), PathStep::Key("verbs")]), (5, 7));
+        assert_eq!(lines(&[PathStep::Key("subjects")]), (1, 7));
+    }
+}
