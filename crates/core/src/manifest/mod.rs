@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 pub use serde_json::{Map, Value};
 
-mod origin;
 mod object;
+mod origin;
 
 pub use object::Object;
 pub use origin::{Origin, OriginBuilder, PathStep};
