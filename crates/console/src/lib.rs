@@ -1,1 +1,3 @@
-//! What people type.
+//! What people type: the shell and its commands, and the Markdown documents that hold them.
+
+pub mod report;

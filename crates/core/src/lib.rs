@@ -13,3 +13,4 @@ pub mod manifest;
 pub mod release;
 pub mod request;
 pub mod storage;
+pub mod world;

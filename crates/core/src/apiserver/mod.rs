@@ -1,1 +1,56 @@
-//! Placeholder.
+//! The pipeline: one [`Request`] goes in, one [`Exchange`] comes out.
+//!
+//! The order of the handler chain is that of Kubernetes' `apiserver/pkg/server/config.go` (`DefaultBuildHandlerChain`).
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::admission;
+use crate::authentication::Identity;
+use crate::authorization::Decision;
+use crate::request::{Request, RequestInfo};
+use crate::storage;
+
+/// A file that a flag names, as the user gave it.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// The user's text that holds it, as in [`crate::manifest::Place::file`].
+    pub source: Rc<str>,
+    /// The line of that text on which the file begins, from 1.
+    pub first_line: u32,
+    /// The file.
+    pub text: Rc<str>,
+}
+
+/// Files by the name that flags and commands use.
+pub type Files = BTreeMap<String, File>;
+
+/// An HTTP response as it goes over the wire.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    /// 200.
+    pub status: u16,
+    /// In wire order, `Date` and framing included.
+    pub headers: Vec<(String, String)>,
+    /// After chunking is undone.
+    pub body: Vec<u8>,
+}
+
+/// All that one request gave; no view computes anything of its own.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// As sent.
+    pub request: Request,
+    /// What the server read from it; `None` where that failed (500 before authentication).
+    pub info: Option<RequestInfo>,
+    /// Who sent it; `None` where nobody was recognised (401) or nobody asked.
+    pub identity: Option<Identity>,
+    /// The authorizers' answer with its evidence; `None` where they were not reached.
+    pub decision: Option<Decision>,
+    /// The admission plugins that were asked, in order.
+    pub admission: Vec<admission::Step>,
+    /// The answer.
+    pub response: Response,
+    /// What it wrote.
+    pub etcd: Vec<storage::Write>,
+}

@@ -1,0 +1,259 @@
+//! The report: all that a document gave, as a published JSON interface.
+//!
+//! `portcullis run -o json` prints it, the wasm door returns it, the page and the terminal draw from it. `version`
+//! changes when a reader of the previous one would misread; new members may come at any time.
+
+use serde::Serialize;
+
+/// The interface's version.
+pub const VERSION: u32 = 1;
+
+/// All that a document gave.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Front matter's `title`, or `""`.
+    pub title: String,
+    /// The release emulated: `1.7`.
+    pub release: String,
+    /// The files that the document holds, in order.
+    pub files: Vec<File>,
+    /// Its commands, in order.
+    pub steps: Vec<Step>,
+    /// What is wrong with it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A file fence.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct File {
+    /// Its `title`, or `""`.
+    pub name: String,
+    /// The document's line on which its text begins, from 1.
+    pub line: u32,
+    /// Its last line.
+    pub end_line: u32,
+}
+
+/// One command of a document.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// As typed, continuation lines included.
+    pub command: String,
+    /// First line in the document.
+    pub line: u32,
+    /// Last line of the command.
+    pub end_line: u32,
+    /// What it printed, standard error included.
+    pub output: String,
+    /// Its exit status.
+    pub status: u8,
+    /// What the document says it prints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// Whether `output` is as expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matched: Option<bool>,
+    /// The requests that it sent.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// One request through the server.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exchange {
+    /// As sent.
+    pub request: Request,
+    /// One readable sentence: `Denied. kube-dns may not list pods in all namespaces.`
+    pub summary: String,
+    /// The derived attributes; absent where the URL could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Attributes>,
+    /// Absent where nobody was recognised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    /// Absent where the authorizers were not reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<Authorization>,
+    /// The admission plugins asked.
+    pub admission: Vec<Admission>,
+    /// The answer.
+    pub response: Response,
+    /// What it wrote to etcd.
+    pub etcd: Vec<Write>,
+}
+
+/// The request line, headers and body.
+#[derive(Clone, Debug, Serialize)]
+pub struct Request {
+    /// `GET`.
+    pub method: String,
+    /// `/api/v1/pods`.
+    pub uri: String,
+    /// Name and value, in order.
+    pub headers: Vec<(String, String)>,
+    /// As text; bytes that are no UTF-8 are replaced.
+    pub body: String,
+}
+
+/// What the server read from the request: the words of `kubectl auth can-i` and of audit policies.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attributes {
+    /// `list`.
+    pub verb: String,
+    /// False for `/healthz` and the like: then only `verb` and `path` count.
+    pub resource_request: bool,
+    /// The decoded path.
+    pub path: String,
+    /// `""` for core.
+    pub api_group: String,
+    /// `v1`.
+    pub api_version: String,
+    /// `""` at cluster scope.
+    pub namespace: String,
+    /// `pods`.
+    pub resource: String,
+    /// `""` for none.
+    pub subresource: String,
+    /// `""` for collections.
+    pub name: String,
+}
+
+/// Who the request came from.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// The name that authorizers are asked about.
+    pub name: String,
+    /// `""` for none.
+    pub uid: String,
+    /// In order.
+    pub groups: Vec<String>,
+    /// In order.
+    pub extra: Vec<(String, Vec<String>)>,
+    /// `x509`, `serviceaccount`, ...
+    pub authenticator: String,
+    /// The name of who sent it, where `name` is impersonated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub impersonated_by: Option<String>,
+    /// What a reader must know.
+    pub notes: Vec<String>,
+}
+
+/// The union's answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Authorization {
+    /// `Allow`, `Deny` or `NoOpinion`.
+    pub verdict: &'static str,
+    /// As the server prints it.
+    pub reason: String,
+    /// Every authorizer asked, in order.
+    pub steps: Vec<Authorizer>,
+}
+
+/// One authorizer's answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Authorizer {
+    /// `RBAC`, `Node`, ...
+    pub authorizer: &'static str,
+    /// As in [`Authorization::verdict`].
+    pub verdict: &'static str,
+    /// `""` for none.
+    pub reason: String,
+    /// What let the request through.
+    pub because: Vec<Because>,
+    /// What came near, nearest first.
+    pub nearest: Vec<NearMiss>,
+}
+
+/// A reason for an Allow.
+#[derive(Clone, Debug, Serialize)]
+pub struct Because {
+    /// One sentence.
+    pub message: String,
+    /// The lines that say so.
+    pub location: Location,
+}
+
+/// Something that did not allow, and why not.
+#[derive(Clone, Debug, Serialize)]
+pub struct NearMiss {
+    /// `verb`, `apiGroup`, `resource`, `subresource`, `resourceName`, `namespace`, `missingRole`, `path`.
+    pub failed: &'static str,
+    /// One sentence.
+    pub message: String,
+    /// The binding.
+    pub location: Location,
+    /// The rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Location>,
+}
+
+/// A part of an object; `file` is `""` and `line` 0 for what no text of the user holds (bootstrap policy).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Location {
+    /// The document's name.
+    pub file: String,
+    /// First line in it.
+    pub line: u32,
+    /// Last line.
+    pub end_line: u32,
+    /// `ClusterRole/dns-reader`.
+    pub object: String,
+    /// `rules[0]`.
+    pub path: String,
+}
+
+/// One admission plugin's answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Admission {
+    /// `NodeRestriction`.
+    pub plugin: &'static str,
+    /// Whether it let the request through.
+    pub admitted: bool,
+    /// Why not.
+    pub message: String,
+}
+
+/// Status line, headers and body.
+#[derive(Clone, Debug, Serialize)]
+pub struct Response {
+    /// 403.
+    pub status: u16,
+    /// Name and value, in wire order.
+    pub headers: Vec<(String, String)>,
+    /// As text; bytes that are no UTF-8 are replaced.
+    pub body: String,
+}
+
+/// One write to etcd.
+#[derive(Clone, Debug, Serialize)]
+pub struct Write {
+    /// `/registry/...`.
+    pub key: String,
+    /// The object's resourceVersion.
+    pub revision: u64,
+    /// False for a deletion.
+    pub put: bool,
+}
+
+/// What is wrong, where, and what to do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Diagnostic {
+    /// `error` or `warning`.
+    pub severity: &'static str,
+    /// The document's name.
+    pub file: String,
+    /// From 1; 0 for the file as a whole.
+    pub line: u32,
+    /// From 1, in UTF-16 code units as editors count; 0 for the line as a whole.
+    pub column: u32,
+    /// One or two sentences.
+    pub message: String,
+}
