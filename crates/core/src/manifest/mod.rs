@@ -7,11 +7,15 @@ use std::rc::Rc;
 
 pub use serde_json::{Map, Value};
 
+pub mod json;
 mod object;
 mod origin;
+mod read;
+pub mod yaml;
 
 pub use object::Object;
 pub use origin::{Origin, OriginBuilder, PathStep};
+pub use read::{Document, objects, parse};
 
 /// Where something stands: a text that the user gave, and lines in it (1-based, both ends included).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -45,6 +45,22 @@ impl Origin {
 
     /// The place of the part at `path`; where the text has no such part (a default), the nearest part around it.
     pub fn place(&self, path: &[PathStep<'_>]) -> Place {
+        let at = self.nearest(path);
+        let (line, end_line) = self.nodes.get(at).map_or((0, 0), |node| (node.line, node.end_line));
+        Place { file: self.file.clone(), line, end_line }
+    }
+
+    /// The origin of the part at `path` as an object of its own; of the nearest part around it where the text has none.
+    pub fn part(&self, path: &[PathStep<'_>]) -> Origin {
+        let from = self.nearest(path);
+        let to = self.nodes.get(from).map_or(from, |node| node.next as usize);
+        let part = self.nodes.get(from..to).unwrap_or_default();
+        let nodes = part.iter().map(|node| Node { next: node.next - from as u32, ..*node }).collect();
+        Self { file: self.file.clone(), nodes }
+    }
+
+    /// The index of the part at `path`, or of the nearest one around it.
+    fn nearest(&self, path: &[PathStep<'_>]) -> usize {
         let mut at = 0;
         for step in path {
             match self.child(at, *step) {
@@ -52,22 +68,22 @@ impl Origin {
                 None => break,
             }
         }
-        let (line, end_line) = self.nodes.get(at).map_or((0, 0), |node| (node.line, node.end_line));
-        Place { file: self.file.clone(), line, end_line }
+        at
     }
 
+    /// Of two members of one name the last one counts, as in the value.
     fn child(&self, parent: usize, step: PathStep<'_>) -> Option<usize> {
         let wanted = label(step);
         let end = self.nodes.get(parent)?.next as usize;
-        let mut at = parent + 1;
+        let (mut at, mut found) = (parent + 1, None);
         while at < end {
             let node = self.nodes.get(at)?;
             if node.label == wanted {
-                return Some(at);
+                found = Some(at);
             }
             at = node.next as usize;
         }
-        None
+        found
     }
 }
 
