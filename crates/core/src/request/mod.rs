@@ -6,6 +6,13 @@ use std::rc::Rc;
 
 use crate::manifest::Origin;
 
+mod info;
+mod quote;
+mod url;
+
+pub use quote::{quote, sanitize};
+pub use url::Url;
+
 /// A request as it arrives at the secure port.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -23,6 +30,18 @@ pub struct Request {
     pub source_ip: String,
     /// The line that sent it: the origin of what it creates.
     pub origin: Option<Rc<Origin>>,
+}
+
+impl Request {
+    /// The first value of the header `name`, or `""`.
+    pub fn header(&self, name: &str) -> &str {
+        self.header_values(name).next().unwrap_or("")
+    }
+
+    /// The values of the header `name`, in the order sent.
+    pub fn header_values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
 }
 
 /// What the API server looks at in a client certificate. It is taken to chain to the server's client CA.
