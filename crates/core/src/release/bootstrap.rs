@@ -70,3 +70,106 @@ fn subject(word: &str) -> Value {
         None => Value::Null,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::manifest::yaml;
+    use crate::release::Release;
+
+    use super::*;
+
+    fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+        value.as_object().into_iter().flatten()
+    }
+
+    fn expected_rule(rule: &Value) -> Value {
+        let names =
+            [("v", "verbs"), ("g", "apiGroups"), ("r", "resources"), ("n", "resourceNames"), ("u", "nonResourceURLs")];
+        names.iter().filter_map(|(short, long)| Some((*long, rule.get(short)?.clone()))).collect()
+    }
+
+    fn expected_subject(subject: &Value) -> Value {
+        let (word, name) = entries(subject).next().unwrap();
+        let name = name.as_str().unwrap();
+        match word.as_str() {
+            "sa" => {
+                let (namespace, name) = name.split_once('/').unwrap();
+                json!({"kind": "ServiceAccount", "name": name, "namespace": namespace})
+            }
+            "user" => json!({"kind": "User", "apiGroup": GROUP, "name": name}),
+            _ => json!({"kind": "Group", "apiGroup": GROUP, "name": name}),
+        }
+    }
+
+    #[test]
+    fn the_policy_is_the_recorded_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/reference/bootstrap-1.7.yaml");
+        let Ok(text) = fs::read_to_string(path) else {
+            return println!("skipped: no reference");
+        };
+        let reference = yaml::parse(&text).unwrap();
+        let list = |value: &Value, each: fn(&Value) -> Value| -> Value {
+            value.as_array().unwrap().iter().map(each).collect()
+        };
+        let mut expected = Vec::new();
+        let mut add = |kind: &str, namespace: Option<&str>, objects: &Value| {
+            for (name, body) in entries(objects) {
+                expected.push(match kind.strip_suffix("Binding") {
+                    None => (
+                        kind.to_owned(),
+                        namespace.map(str::to_owned),
+                        name.clone(),
+                        list(body, expected_rule),
+                        Value::Null,
+                    ),
+                    Some(role) => {
+                        let role = json!({"apiGroup": GROUP, "kind": role, "name": name});
+                        (
+                            kind.to_owned(),
+                            namespace.map(str::to_owned),
+                            name.clone(),
+                            list(body, expected_subject),
+                            role,
+                        )
+                    }
+                });
+            }
+        };
+        add("ClusterRole", None, &reference["clusterRoles"]);
+        add("ClusterRole", None, &reference["controllerClusterRoles"]);
+        add("ClusterRoleBinding", None, &reference["clusterRoleBindings"]);
+        add("ClusterRoleBinding", None, &reference["controllerClusterRoleBindings"]);
+        entries(&reference["namespaceRoles"]).for_each(|(namespace, roles)| add("Role", Some(namespace), roles));
+        entries(&reference["namespaceRoleBindings"])
+            .for_each(|(namespace, roles)| add("RoleBinding", Some(namespace), roles));
+        assert_eq!(expected.len(), 39 + 30 + 7 + 6);
+
+        let release = Release::find("1.7").unwrap();
+        let objects = release.bootstrap_policy(false);
+        assert_eq!(objects.len(), expected.len());
+        for (object, (kind, namespace, name, body, role)) in objects.iter().zip(&expected) {
+            assert_eq!(object["kind"].as_str(), Some(kind.as_str()));
+            let metadata = &object["metadata"];
+            assert_eq!(
+                (metadata["namespace"].as_str(), metadata["name"].as_str()),
+                (namespace.as_deref(), Some(name.as_str()))
+            );
+            assert_eq!(&object["roleRef"], role);
+            let part = if kind.ends_with("Binding") { "subjects" } else { "rules" };
+            assert_eq!(&object[part], body, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_node_authorizer_leaves_nodes_without_a_binding() {
+        let release = Release::find("1.7").unwrap();
+        for (node_mode, subjects) in [(true, 0), (false, 1)] {
+            let objects = release.bootstrap_policy(node_mode);
+            let binding =
+                objects.iter().find(|o| o["kind"] == "ClusterRoleBinding" && o["metadata"]["name"] == "system:node");
+            assert_eq!(binding.unwrap()["subjects"].as_array().unwrap().len(), subjects);
+        }
+    }
+}

@@ -196,7 +196,14 @@ mod tests {
             ("", "v1", "services", "x", "a", "/registry/services/specs/x/a"),
             ("apps", "v1beta1", "deployments", "x", "a", "/registry/deployments/x/a"),
             ("extensions", "v1beta1", "ingresses", "x", "a", "/registry/ingress/x/a"),
-            ("apiregistration.k8s.io", "v1beta1", "apiservices", "", "v1.", "/registry/apiregistration.k8s.io/apiservices/v1."),
+            (
+                "apiregistration.k8s.io",
+                "v1beta1",
+                "apiservices",
+                "",
+                "v1.",
+                "/registry/apiregistration.k8s.io/apiservices/v1.",
+            ),
         ];
         for (group, version, plural, namespace, name, key) in rows {
             assert_eq!(release.resource(group, version, plural).unwrap().key(namespace, name), key);
