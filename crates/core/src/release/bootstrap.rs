@@ -84,9 +84,15 @@ mod tests {
         value.as_object().into_iter().flatten()
     }
 
+    /// The reference's short names; its `n` is a boolean to YAML 1.1.
     fn expected_rule(rule: &Value) -> Value {
-        let names =
-            [("v", "verbs"), ("g", "apiGroups"), ("r", "resources"), ("n", "resourceNames"), ("u", "nonResourceURLs")];
+        let names = [
+            ("v", "verbs"),
+            ("g", "apiGroups"),
+            ("r", "resources"),
+            ("false", "resourceNames"),
+            ("u", "nonResourceURLs"),
+        ];
         names.iter().filter_map(|(short, long)| Some((*long, rule.get(short)?.clone()))).collect()
     }
 
