@@ -2,6 +2,9 @@
 //!
 //! The order of the handler chain is that of Kubernetes' `apiserver/pkg/server/config.go` (`DefaultBuildHandlerChain`).
 
+pub mod rest;
+pub mod status;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
