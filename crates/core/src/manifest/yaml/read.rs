@@ -84,6 +84,9 @@ pub(in crate::manifest) fn read(file: &Rc<str>, first_line: u32, text: &str) -> 
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
             let mark = error.marker();
+            if error.info().ends_with("unknown anchor") {
+                return reader.unknown_anchor(mark.line(), mark.col());
+            }
             reader.failure(go_message(error.info()), mark.line(), mark.col())
         })?;
         if matches!(event, Event::DocumentEnd) {
@@ -119,6 +122,16 @@ impl Reader<'_> {
             column: if line > lines { 0 } else { column as u32 + 1 },
             go_line: go_line as u32,
         }
+    }
+
+    fn unknown_anchor(&self, line: usize, column: usize) -> Failure {
+        let rest = self.text.lines().nth(line.max(1) - 1).unwrap_or_default().chars().skip(column);
+        let name: String = rest
+            .skip_while(|char| *char == '*')
+            .take_while(|char| char.is_alphanumeric() || "-_".contains(*char))
+            .collect();
+        // go-yaml says no line here.
+        Failure { go_line: 0, ..self.failure(format!("unknown anchor '{name}' referenced"), line, column) }
     }
 
     fn line(&self, line: usize) -> u32 {
@@ -299,7 +312,8 @@ fn value(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Option<Value> {
             ))
         }
         None if style != ScalarStyle::Plain => Some(Value::String(text.to_string())),
-        _ => scalar::resolve(text),
+        None | Some("bool" | "int" | "float" | "null") => scalar::resolve(text),
+        Some(_) => Some(Value::String(text.to_string())),
     }
 }
 

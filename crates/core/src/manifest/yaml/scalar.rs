@@ -71,7 +71,7 @@ fn yaml_float(text: &str) -> bool {
 
 /// Whether a string must be quoted so that it stays a string.
 pub(super) fn needs_quotes(text: &str) -> bool {
-    text == "<<" || !matches!(resolve(text), Some(Value::String(_))) || base_60(text)
+    !matches!(resolve(text), Some(Value::String(_))) || base_60(text)
 }
 
 /// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`: other YAML readers take it for a number.
@@ -145,7 +145,7 @@ mod tests {
             ("1:2:3.5", true),
             ("a", false),
             ("", true),
-            ("<<", true),
+            ("<<", false),
             ("1e3", false),
         ] {
             assert_eq!(needs_quotes(text), quoted, "{text}");
