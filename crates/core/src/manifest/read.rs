@@ -112,7 +112,7 @@ fn broken(file: &Rc<str>, text: &str, first_line: u32, mut failure: Failure) -> 
         "A bracket is not closed, or a comma is missing."
     } else if failure.message.contains("end of stream") {
         "A quote is not closed."
-    } else if failure.message.contains("deeper") || failure.message.contains("aliases") {
+    } else if ["deeper", "recursion", "aliases"].iter().any(|word| failure.message.contains(word)) {
         "No Kubernetes object looks like that."
     } else {
         "Check the indentation of this line and the one above."

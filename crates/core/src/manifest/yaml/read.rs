@@ -9,7 +9,7 @@ use crate::manifest::json::MAX_DEPTH;
 use crate::manifest::{Map, Origin, OriginBuilder, PathStep, Value};
 
 /// What aliases may add to a document, in values and bytes of text, before they count as an explosion.
-const ALIAS_BUDGET: usize = 10_000_000;
+const ALIAS_BUDGET: usize = 1_000_000;
 
 /// A document that was read.
 pub(in crate::manifest) struct Read {
