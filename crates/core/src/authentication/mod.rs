@@ -1,6 +1,27 @@
 //! Who sends a request: tokens, client certificates, impersonation.
 //!
-//! Behaviour: <https://kubernetes.io/docs/reference/access-authn-authz/authentication/>.
+//! Behaviour: <https://kubernetes.io/docs/reference/access-authn-authz/authentication/>; the order of the authenticators
+//! is that of `pkg/kubeapiserver/authenticator/config.go`.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use base64::Engine;
+use chrono::{DateTime, Utc};
+
+use crate::manifest::Object;
+use crate::request::Request;
+
+mod files;
+pub mod impersonation;
+pub mod service_account;
+
+pub(crate) const ANONYMOUS: &str = "system:anonymous";
+pub(crate) const AUTHENTICATED: &str = "system:authenticated";
+pub(crate) const UNAUTHENTICATED: &str = "system:unauthenticated";
+
+/// Finds an object of the core group by resource, namespace and name.
+pub type Get<'a> = &'a dyn Fn(&str, &str, &str) -> Option<Rc<Object>>;
 
 /// A user as the API server knows it: `user.Info`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -26,4 +47,197 @@ pub struct Identity {
     pub authenticator: &'static str,
     /// What a reader must know: that a foreign token's signature was not verified.
     pub notes: Vec<String>,
+}
+
+/// The authenticators of a server, as its flags switch them on.
+///
+/// Client certificates and service account tokens are always accepted: a document has no key files to switch them on with.
+#[derive(Clone, Debug)]
+pub struct Authenticators {
+    passwords: Option<BTreeMap<String, (String, User)>>,
+    tokens: BTreeMap<String, User>,
+    /// `--anonymous-auth`, unless AlwaysAllow forces it off.
+    pub anonymous: bool,
+    /// `--insecure-allow-any-token`.
+    pub any_token: bool,
+    /// `--service-account-lookup`.
+    pub service_account_lookup: bool,
+}
+
+impl Default for Authenticators {
+    fn default() -> Self {
+        Self {
+            passwords: None,
+            tokens: BTreeMap::new(),
+            anonymous: true,
+            any_token: false,
+            service_account_lookup: true,
+        }
+    }
+}
+
+impl Authenticators {
+    /// Adds the users of a `--basic-auth-file` that stands at `path`.
+    pub fn add_basic_auth_file(&mut self, path: &str, text: &str) -> Result<(), String> {
+        self.passwords = Some(files::passwords(path, text)?);
+        Ok(())
+    }
+
+    /// Adds the users of a `--token-auth-file` that stands at `path`.
+    pub fn add_token_auth_file(&mut self, path: &str, text: &str) -> Result<(), String> {
+        self.tokens = files::tokens(path, text)?;
+        Ok(())
+    }
+
+    /// Whether a 401 asks for a password.
+    pub fn supports_basic_auth(&self) -> bool {
+        self.passwords.is_some()
+    }
+
+    /// Who sent `request`; `None` is a 401. The first authenticator that recognises it wins, and one that refuses
+    /// does not stop those behind it. Only who brought nothing that was refused is anonymous.
+    pub fn authenticate(&self, request: &Request, now: DateTime<Utc>, get: Get<'_>) -> Option<Identity> {
+        let mut refused = false;
+        let mut notes = Vec::new();
+        let found = self
+            .password(request, &mut refused)
+            .map(|user| (user, "basic"))
+            .or_else(|| Some((certificate_user(request)?, "x509")))
+            .or_else(|| {
+                let token = bearer_token(request)?;
+                let found = self.token(token, now, get, &mut notes);
+                refused |= found.is_none();
+                found
+            });
+        let (mut user, authenticator) = match found {
+            Some(found) => found,
+            None if self.anonymous && !refused => {
+                let groups = vec![UNAUTHENTICATED.to_owned()];
+                (User { name: ANONYMOUS.to_owned(), groups, ..User::default() }, "anonymous")
+            }
+            None => return None,
+        };
+        if user.name != ANONYMOUS && !user.groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED)
+        {
+            user.groups.push(AUTHENTICATED.to_owned());
+        }
+        Some(Identity { user, impersonator: None, authenticator, notes })
+    }
+
+    fn password(&self, request: &Request, refused: &mut bool) -> Option<User> {
+        let passwords = self.passwords.as_ref()?;
+        let (scheme, encoded) = request.header("Authorization").split_once(' ')?;
+        let decoded = service_account::BASE64.decode(encoded).ok().filter(|_| scheme.eq_ignore_ascii_case("Basic"))?;
+        let credentials = String::from_utf8(decoded).ok()?;
+        let (name, password) = credentials.split_once(':')?;
+        let user = passwords.get(name).filter(|(known, _)| known == password).map(|(_, user)| user.clone());
+        *refused |= user.is_none();
+        user
+    }
+
+    fn token(
+        &self,
+        token: &str,
+        now: DateTime<Utc>,
+        get: Get<'_>,
+        notes: &mut Vec<String>,
+    ) -> Option<(User, &'static str)> {
+        if let Some(user) = self.tokens.get(token) {
+            return Some((user.clone(), "tokenfile"));
+        }
+        let lookup = self.service_account_lookup.then_some(get);
+        if let service_account::Authenticated::Accepted { user, verified } =
+            service_account::authenticate(token, now, lookup)
+        {
+            if !verified {
+                notes.push("The token comes from another cluster: its claims are taken as they stand, its signature was not verified.".to_owned());
+            }
+            return Some((user, "serviceaccount"));
+        }
+        if !self.any_token {
+            return None;
+        }
+        let (name, groups) = token.rsplit_once('/').unwrap_or((token, ""));
+        let groups = if groups.is_empty() { Vec::new() } else { groups.split(',').map(str::to_owned).collect() };
+        Some((User { name: name.to_owned(), groups, ..User::default() }, "anytoken"))
+    }
+}
+
+/// The token of an `Authorization: Bearer` header.
+fn bearer_token(request: &Request) -> Option<&str> {
+    let mut parts = request.header("Authorization").split(' ');
+    let scheme = parts.next()?;
+    parts.next().filter(|token| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
+}
+
+/// The subject of the client certificate as a user.
+fn certificate_user(request: &Request) -> Option<User> {
+    let certificate = request.certificate.as_ref().filter(|certificate| !certificate.common_name.is_empty())?;
+    Some(User { name: certificate.common_name.clone(), groups: certificate.organizations.clone(), ..User::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Certificate;
+
+    fn request(authorization: &str, subject: Option<(&str, &[&str])>) -> Request {
+        let certificate = subject.map(|(name, organizations)| Certificate {
+            common_name: name.to_owned(),
+            organizations: organizations.iter().map(|name| (*name).to_owned()).collect(),
+        });
+        let headers = vec![("authorization".to_owned(), authorization.to_owned())];
+        Request { headers, certificate, ..Request::default() }
+    }
+
+    fn who(authenticators: &Authenticators, request: &Request) -> String {
+        match authenticators.authenticate(request, DateTime::UNIX_EPOCH, &|_, _, _| None) {
+            Some(identity) => {
+                let User { name, uid, groups, .. } = identity.user;
+                format!("{} {name}|{uid}|{}", identity.authenticator, groups.join(","))
+            }
+            None => "401".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_first_authenticator_that_recognises_a_request_wins() {
+        let mut both = Authenticators::default();
+        both.add_token_auth_file(
+            "t",
+            "tok-alice,alice,u1,\"dev,x\"\ntok-un,system:anonymous,,system:unauthenticated\n",
+        )
+        .unwrap();
+        both.add_basic_auth_file("b", "pw1,bob,77,g1").unwrap();
+        let tokens = Authenticators { passwords: None, ..both.clone() };
+        let alice = Some(("alice", ["dev", "second"].as_slice()));
+        let no_name = Some(("", ["dev"].as_slice()));
+        let (good, bad) = ("Basic Ym9iOnB3MQ==", "Basic Ym9iOm5v");
+        for (authenticators, authorization, subject, expected) in [
+            (&both, "", alice, "x509 alice||dev,second,system:authenticated"),
+            (&both, "", no_name, "anonymous system:anonymous||system:unauthenticated"),
+            (&both, "Bearer tok-alice", None, "tokenfile alice|u1|dev,x,system:authenticated"),
+            (&both, "bearer tok-alice extra", None, "tokenfile alice|u1|dev,x,system:authenticated"),
+            (&both, "Bearer tok-un", None, "tokenfile system:anonymous||system:unauthenticated"),
+            (&both, "Bearer tok-alice", Some(("carol", [].as_slice())), "x509 carol||system:authenticated"),
+            (&both, "Bearer wrong", None, "401"),
+            (&both, "Bearer wrong", alice, "x509 alice||dev,second,system:authenticated"),
+            (&both, "Bearer", None, "anonymous system:anonymous||system:unauthenticated"),
+            (&both, "Bearer  tok-alice", None, "anonymous system:anonymous||system:unauthenticated"),
+            (&both, "Token tok-alice", None, "anonymous system:anonymous||system:unauthenticated"),
+            (&both, good, alice, "basic bob|77|g1,system:authenticated"),
+            (&both, bad, alice, "x509 alice||dev,second,system:authenticated"),
+            (&both, bad, None, "401"),
+            (&tokens, good, None, "anonymous system:anonymous||system:unauthenticated"),
+            (&Authenticators { anonymous: false, ..both.clone() }, "", None, "401"),
+            (
+                &Authenticators { any_token: true, ..both.clone() },
+                "Bearer u/g,h",
+                None,
+                "anytoken u||g,h,system:authenticated",
+            ),
+        ] {
+            assert_eq!(who(authenticators, &request(authorization, subject)), expected, "{authorization}");
+        }
+    }
 }
