@@ -61,6 +61,7 @@ struct Reader<'a> {
     root: Option<Value>,
     duplicates: Vec<(String, u32, u32)>,
     text: &'a str,
+    lines: u32,
 }
 
 struct Open {
@@ -80,6 +81,7 @@ pub(in crate::manifest) fn read(file: &Rc<str>, first_line: u32, text: &str) -> 
         root: None,
         duplicates: Vec::new(),
         text,
+        lines: text.split('\n').count() as u32,
     };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
@@ -107,8 +109,6 @@ pub(in crate::manifest) fn read(file: &Rc<str>, first_line: u32, text: &str) -> 
 
 impl Reader<'_> {
     fn failure(&self, message: impl Into<String>, line: usize, column: usize) -> Failure {
-        // The parser may point one past the last line.
-        let lines = self.text.split_inclusive('\n').count().max(1);
         let line = line.max(1);
         let message = message.into();
         // go-yaml says where the text ends, the parser where the quote began.
@@ -118,8 +118,8 @@ impl Reader<'_> {
         };
         Failure {
             message,
-            line: self.first_line + line.min(lines) as u32 - 1,
-            column: if line > lines { 0 } else { column as u32 + 1 },
+            line: self.line(line),
+            column: if line as u32 > self.lines { 0 } else { column as u32 + 1 },
             go_line: go_line as u32,
         }
     }
@@ -134,8 +134,9 @@ impl Reader<'_> {
         Failure { go_line: 0, ..self.failure(format!("unknown anchor '{name}' referenced"), line, column) }
     }
 
+    /// The parser may point one past the last line.
     fn line(&self, line: usize) -> u32 {
-        self.first_line + line.max(1) as u32 - 1
+        self.first_line + (line as u32).clamp(1, self.lines) - 1
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Failure> {
