@@ -1,0 +1,122 @@
+//! `cargo xtask test`: every check, cheapest first.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use std::{fs, io};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::process;
+use crate::process::command;
+use crate::{Result, say, server, settings, site, tools};
+
+/// Where the page's tests find it: below a path, as it must work from any.
+const PREFIX: &str = "/some/where/";
+
+type Check = fn(&Path) -> Result;
+
+const CHECKS: &[(&str, Check)] = &[
+    ("format", format),
+    ("clippy", clippy),
+    ("rust", rust),
+    ("wasm", wasm),
+    ("site", site::build),
+    ("size", size),
+    ("page", page),
+];
+
+/// Runs the checks named, or all.
+pub fn run(root: &Path, names: &[&str]) -> Result {
+    if let Some(unknown) = names.iter().find(|name| !CHECKS.iter().any(|(check, _)| check == *name)) {
+        return Err(format!("there is no check {unknown}"));
+    }
+    for (name, check) in CHECKS.iter().filter(|(name, _)| names.is_empty() || names.contains(name)) {
+        say(&format!("test {name}"));
+        let start = Instant::now();
+        check(root).map_err(|error| format!("test {name}: {error}"))?;
+        println!("   {name}: {:.0} s", start.elapsed().as_secs_f32());
+    }
+    Ok(())
+}
+
+fn format(root: &Path) -> Result {
+    run_cargo(root, &["fmt", "--all", "--check"])
+}
+
+fn clippy(root: &Path) -> Result {
+    run_cargo(root, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
+}
+
+fn rust(root: &Path) -> Result {
+    run_cargo(root, &["test", "--workspace", "--quiet"])
+}
+
+/// The wasm door's own tests, in a real browser.
+fn wasm(root: &Path) -> Result {
+    let settings = settings::read(root)?;
+    let tools = tools::for_building(root)?;
+    tools::for_browser_tests(root)?;
+    let browser = format!("--{}", settings.test.browser);
+    let driver = format!("--{}driver", settings.test.browser);
+    let mut arguments = vec!["test", "--headless", &browser, &driver, &settings.test.driver, "--mode", "no-install"];
+    arguments.push(&settings.package.path);
+    process::run(&mut tools.wasm_pack(&arguments)?)
+}
+
+/// What a visitor downloads, file by file, and the budget of the wasm.
+fn size(root: &Path) -> Result {
+    let settings = settings::read(root)?;
+    let mut files = Vec::new();
+    collect(&root.join("dist"), &mut files).map_err(|error| format!("dist/: {error}"))?;
+    files.sort();
+    let mut wasm = 0;
+    for path in files {
+        let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let gzip = gzip(&bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+        println!("   {:>9} bytes, {:>8} after gzip  {}", bytes.len(), gzip, path.display());
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            wasm += gzip;
+        }
+    }
+    let budget = settings.budget.wasm_gzip;
+    println!("   wasm: {wasm} of {budget} bytes after gzip");
+    match wasm {
+        0 => Err("dist/ holds no wasm".to_owned()),
+        _ if wasm > budget => {
+            Err(format!("the wasm has {wasm} bytes after gzip, {budget} are allowed (wasm-pack.toml)"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The built page, driven in a real browser.
+fn page(root: &Path) -> Result {
+    tools::for_browser_tests(root)?;
+    let url = server::start(&root.join("dist"), PREFIX)?;
+    let mut tests = command(root, "node", &["--test", "tests/page/"]);
+    process::run(tests.env("PAGE_URL", url))
+}
+
+fn run_cargo(root: &Path, arguments: &[&str]) -> Result {
+    process::run(&mut command(root, "cargo", arguments))
+}
+
+fn gzip(bytes: &[u8]) -> io::Result<u64> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?.len() as u64)
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! What building and testing need beyond cargo: found where it is there, installed where it is not.
+//!
+//! The wasm target comes from rustup where it can be downloaded. Elsewhere Debian's own compiler serves, with a standard
+//! library that is built here from Debian's sources: it must be of the very version of the compiler. All but Debian's
+//! packages goes below `target/`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use crate::process::{command, output, run};
+use crate::{Result, say, settings};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const WASM_PACK: &str = "0.15.1";
+
+/// The tools of a build, ready to be called.
+pub struct Tools {
+    root: PathBuf,
+    /// The compiler for wasm.
+    compiler: Compiler,
+}
+
+enum Compiler {
+    /// The toolchain that runs us, with the target added.
+    Rustup,
+    /// Debian's, with its standard library at `sysroot`.
+    Debian { sysroot: PathBuf, linker: PathBuf },
+}
+
+/// Makes everything ready that building the page needs.
+pub fn for_building(root: &Path) -> Result<Tools> {
+    let node = output(&mut command(root, "node", &["--version"]));
+    let major = node.as_deref().and_then(|version| version.trim_start_matches('v').split('.').next()?.parse().ok());
+    if major.is_none_or(|major: u32| major < 20) {
+        let found = node.unwrap_or_else(|| "none".to_owned());
+        return Err(format!("Node 20 or newer is needed (found: {found}), with npm: https://nodejs.org"));
+    }
+    let compiler = compiler(root)?;
+    cargo_tool(root, "wasm-pack", WASM_PACK, &["--locked"])?;
+    // Not --locked: a dependency in its lock file has been withdrawn.
+    cargo_tool(root, "wasm-bindgen-cli", &settings::locked_version(root, "wasm-bindgen")?, &[])?;
+    node_packages(root)?;
+    Ok(Tools { root: root.to_path_buf(), compiler })
+}
+
+/// Makes the browser and its driver ready.
+pub fn for_browser_tests(root: &Path) -> Result {
+    debian_packages(root, &[("chromium", "/usr/bin/chromium"), ("chromium-driver", "/usr/bin/chromedriver")])
+}
+
+impl Tools {
+    /// A wasm-pack command with everything that it calls on its path.
+    pub fn wasm_pack(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = command(&self.root, tools_directory(&self.root).join("bin/wasm-pack"), arguments);
+        // A directory of its own, as the two compilers would throw away each other's work.
+        command.env("CARGO_TARGET_DIR", self.root.join("target/wasm"));
+        command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        // Cargo sets these for us; they would bind the inner cargo to our own toolchain.
+        for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN"] {
+            command.env_remove(name);
+        }
+        let mut first = vec![tools_directory(&self.root).join("bin"), self.root.join("node_modules/.bin")];
+        if let Compiler::Debian { sysroot, linker } = &self.compiler {
+            first.insert(0, "/usr/bin".into());
+            command.env("RUSTC", "/usr/bin/rustc");
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+            command.env(
+                "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+                format!("--sysroot={}", sysroot.to_string_lossy()),
+            );
+        }
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths(first.into_iter().chain(env::split_paths(&path)));
+        command.env("PATH", path.map_err(|error| format!("PATH: {error}"))?);
+        Ok(command)
+    }
+}
+
+/// A compiler that builds for wasm.
+fn compiler(root: &Path) -> Result<Compiler> {
+    let mut library = command(root, "rustc", &["--print", "target-libdir", "--target", TARGET]);
+    let library = output(&mut library).map(PathBuf::from);
+    if library.as_deref().is_some_and(holds_std) {
+        return Ok(Compiler::Rustup);
+    }
+    let sysroot = root.join("target/wasm-sysroot");
+    let installed = sysroot.join("lib/rustlib").join(TARGET).join("lib");
+    if !holds_std(&installed) {
+        say(&format!("wasm: adding the target {TARGET}"));
+        if run(&mut command(root, "rustup", &["target", "add", TARGET])).is_ok() {
+            return Ok(Compiler::Rustup);
+        }
+        say("wasm: rustup has it not; Debian's compiler and the standard library's sources instead");
+        let sources = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
+        let packages = [("rustc-web", "/usr/bin/rustc"), ("cargo-web", "/usr/bin/cargo"), ("rust-web-src", sources)];
+        debian_packages(root, &packages)?;
+        build_std(root, &installed)?;
+    }
+    Ok(Compiler::Debian { sysroot, linker: rust_lld(root)? })
+}
+
+/// Builds the standard library for wasm from Debian's sources, into `installed`.
+fn build_std(root: &Path, installed: &Path) -> Result {
+    say("wasm: building the standard library (about half a minute)");
+    let empty = root.join("target/wasm-std");
+    let io = |error: std::io::Error| format!("{}: {error}", empty.display());
+    fs::create_dir_all(empty.join("src")).map_err(io)?;
+    let manifest = "[package]\nname = \"empty\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n";
+    fs::write(empty.join("Cargo.toml"), manifest).map_err(io)?;
+    fs::write(empty.join("src/lib.rs"), "").map_err(io)?;
+    let arguments =
+        ["build", "-Zbuild-std=std,panic_abort,panic_unwind,test,proc_macro", "--release", "--target", TARGET];
+    let mut build = command(&empty, "/usr/bin/cargo", &arguments);
+    build.env_remove("CARGO_TARGET_DIR").env_remove("RUSTUP_TOOLCHAIN");
+    build.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
+    // Without the bitcode, link-time optimisation of what uses it fails.
+    build.env("RUSTFLAGS", "-Cembed-bitcode=yes");
+    run(&mut build)?;
+    let built = empty.join("target").join(TARGET).join("release/deps");
+    fs::create_dir_all(installed).map_err(io)?;
+    for entry in fs::read_dir(&built).map_err(io)?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".rlib") && !name.starts_with("libempty-") {
+            fs::copy(entry.path(), installed.join(name)).map_err(io)?;
+        }
+    }
+    Ok(())
+}
+
+fn holds_std(directory: &Path) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
+}
+
+/// The linker that every rustup toolchain carries; Debian's compiler has none for wasm.
+fn rust_lld(root: &Path) -> Result<PathBuf> {
+    let tools = output(&mut command(root, "rustc", &["--print", "target-libdir"])).unwrap_or_default();
+    let linker = Path::new(&tools).with_file_name("bin").join("rust-lld");
+    if linker.exists() {
+        return Ok(linker);
+    }
+    debian_packages(root, &[("lld", "/usr/bin/wasm-ld")])?;
+    Ok("/usr/bin/wasm-ld".into())
+}
+
+/// Installs the Debian packages whose file is not there.
+fn debian_packages(root: &Path, packages: &[(&str, &str)]) -> Result {
+    let missing: Vec<&str> =
+        packages.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    say(&format!("Debian packages: {names}"));
+    let user = output(&mut command(root, "id", &["-u"]));
+    let prefix: &[&str] = if user.as_deref() == Some("0") { &["apt-get"] } else { &["sudo", "apt-get"] };
+    let apt = |arguments: &[&str]| {
+        let words: Vec<&str> = prefix.iter().chain(arguments).copied().collect();
+        let (program, arguments) = words.split_first().unwrap_or((&"apt-get", &[]));
+        run(command(root, program, arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    let install: Vec<&str> =
+        ["install", "-y", "-qq", "--no-install-recommends"].into_iter().chain(missing.iter().copied()).collect();
+    apt(&["update", "-qq"]).and_then(|()| apt(&install)).map_err(|error| {
+        format!("{error}\nThese Debian packages are needed: {names}. Install them with `apt-get install {names}`.")
+    })
+}
+
+/// Installs a program from crates.io below `target/tools`.
+fn cargo_tool(root: &Path, package: &str, version: &str, flags: &[&str]) -> Result {
+    let directory = tools_directory(root);
+    let installed = fs::read_to_string(directory.join(".crates.toml")).unwrap_or_default();
+    if installed.contains(&format!("\"{package} {version} ")) {
+        return Ok(());
+    }
+    say(&format!("{package} {version}, into target/tools (one or two minutes)"));
+    let directory = directory.to_string_lossy();
+    let mut arguments = vec!["install", package, "--version", version, "--root", &directory];
+    arguments.extend_from_slice(flags);
+    // Built for this machine and thrown away with target/: the workspace's profiles and directory are no concern.
+    run(command(root, "cargo", &arguments).env_remove("CARGO_TARGET_DIR")).map_err(|error| {
+        format!("{error}\n{package} {version} is needed: `cargo install {package} --version {version}`.")
+    })
+}
+
+/// The npm packages of `package-lock.json`.
+fn node_packages(root: &Path) -> Result {
+    let modified = |path: &str| fs::metadata(root.join(path)).and_then(|metadata| metadata.modified()).ok();
+    let (installed, wanted) = (modified("node_modules/.package-lock.json"), modified("package-lock.json"));
+    if installed.is_some() && installed >= wanted {
+        return Ok(());
+    }
+    say("npm packages of package-lock.json");
+    run(&mut command(root, "npm", &["ci", "--no-audit", "--no-fund"]))
+        .map_err(|error| format!("{error}\nThe page needs the packages of package-lock.json: `npm ci`."))
+}
+
+fn tools_directory(root: &Path) -> PathBuf {
+    root.join("target/tools")
+}

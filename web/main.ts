@@ -1,0 +1,5 @@
+import load, { version } from "portcullis-wasm";
+
+await load();
+const place = document.getElementById("version");
+if (place) place.textContent = version();
