@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 pub use serde_json::{Map, Value};
 
+pub mod base64;
 pub mod json;
 mod object;
 mod origin;
