@@ -2,8 +2,11 @@
 //!
 //! The order of the handler chain is that of Kubernetes' `apiserver/pkg/server/config.go` (`DefaultBuildHandlerChain`).
 
+pub mod flags;
+mod negotiation;
 pub mod rest;
 pub mod status;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

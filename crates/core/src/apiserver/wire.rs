@@ -1,0 +1,112 @@
+//! An answer as it goes over the wire: which headers it has, and in which order.
+//!
+//! Behaviour: Go's `net/http` server, and `http.Error`.
+
+use chrono::{DateTime, Utc};
+
+use super::Response;
+
+/// What Go's server keeps of a body before it must send headers: a longer body has no length.
+const BUFFER: usize = 2048;
+
+/// What a handler wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    /// Set by the handler, sorted by name.
+    pub(super) headers: Vec<(&'static str, &'static str)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Reply {
+    /// `http.Error`, with the headers that come before its own by name.
+    pub(super) fn error(status: u16, message: &str) -> Self {
+        let headers = vec![("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")];
+        Self { status, headers, body: format!("{message}\n").into_bytes() }
+    }
+
+    /// A text whose handler sets no type.
+    pub(super) fn plain(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into() }
+    }
+
+    /// The response to a request whose method was `HEAD` or another.
+    pub(super) fn frame(self, is_head: bool, now: DateTime<Utc>) -> Response {
+        let mut headers: Vec<(String, String)> =
+            self.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
+        add("Date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+        let fits = self.body.len() <= BUFFER;
+        if fits {
+            add("Content-Length", self.body.len().to_string());
+        }
+        if !self.body.is_empty() && !self.headers.iter().any(|(name, _)| *name == "Content-Type") {
+            // All that handlers send without a type is text.
+            add("Content-Type", "text/plain; charset=utf-8".to_owned());
+        }
+        if !fits && !is_head {
+            add("Transfer-Encoding", "chunked".to_owned());
+        }
+        Response { status: self.status, headers, body: if is_head { Vec::new() } else { self.body } }
+    }
+}
+
+impl Response {
+    /// The words behind the status code: `Not Found`.
+    pub fn reason_phrase(&self) -> &'static str {
+        match self.status {
+            200 => "OK",
+            201 => "Created",
+            202 => "Accepted",
+            204 => "No Content",
+            301 => "Moved Permanently",
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            406 => "Not Acceptable",
+            409 => "Conflict",
+            410 => "Gone",
+            413 => "Request Entity Too Large",
+            415 => "Unsupported Media Type",
+            422 => "Unprocessable Entity",
+            429 => "Too Many Requests",
+            500 => "Internal Server Error",
+            501 => "Not Implemented",
+            503 => "Service Unavailable",
+            504 => "Gateway Timeout",
+            _ => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_stand_in_the_order_of_gos_server() {
+        let json = |length| Reply {
+            status: 200,
+            headers: vec![("Content-Type", "application/json")],
+            body: vec![b'x'; length],
+        };
+        let at = DateTime::from_timestamp(1_498_998_240, 0).unwrap();
+        for (reply, is_head, expected) in [
+            (json(2048), false, "Content-Type|Date|Content-Length=2048"),
+            (json(2049), false, "Content-Type|Date|Transfer-Encoding=chunked"),
+            (json(2048), true, "Content-Type|Date|Content-Length=2048"),
+            (json(2049), true, "Content-Type|Date=Sun, 02 Jul 2017 12:24:00 GMT"),
+            (Reply::plain(200, "ok"), false, "Date|Content-Length|Content-Type=text/plain; charset=utf-8"),
+            (Reply::plain(200, ""), false, "Date|Content-Length=0"),
+            (Reply::error(404, "no"), false, "Content-Type|X-Content-Type-Options|Date|Content-Length=3"),
+        ] {
+            let response = reply.frame(is_head, at);
+            let names: Vec<&str> = response.headers.iter().map(|(name, _)| name.as_str()).collect();
+            let last = response.headers.last().map_or("", |(_, value)| value);
+            assert_eq!(format!("{}={last}", names.join("|")), expected);
+            assert_eq!(response.body.is_empty(), is_head || expected.ends_with("=0"));
+        }
+    }
+}
