@@ -3,13 +3,230 @@
 //! Behaviour: <https://kubernetes.io/docs/reference/access-authn-authz/authorization/> and, in Kubernetes 1.7,
 //! `apiserver/pkg/authorization/union/union.go`.
 
+use std::rc::Rc;
+
 use crate::authentication::User;
-use crate::manifest::Location;
+use crate::graph::Graph;
+use crate::manifest::{Location, Object};
+use crate::release::Release;
 use crate::request::RequestInfo;
 
 pub mod abac;
 pub mod node;
 pub mod rbac;
+
+#[cfg(test)]
+mod recorded;
+
+/// An entry of `--authorization-mode`.
+#[allow(clippy::upper_case_acronyms, reason = "the flag spells them so")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Allows everything.
+    AlwaysAllow,
+    /// Allows nothing.
+    AlwaysDeny,
+    /// By the lines of a policy file: [`abac`].
+    ABAC,
+    /// By asking another server.
+    Webhook,
+    /// By roles and bindings: [`rbac`].
+    RBAC,
+    /// For kubelets, by the pods of their node: [`node`].
+    Node,
+}
+
+impl Mode {
+    const ALL: [Self; 6] = [Self::AlwaysAllow, Self::AlwaysDeny, Self::ABAC, Self::Webhook, Self::RBAC, Self::Node];
+
+    /// The mode of this very name; upper and lower case count.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// As the flag spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AlwaysAllow => "AlwaysAllow",
+            Self::AlwaysDeny => "AlwaysDeny",
+            Self::ABAC => "ABAC",
+            Self::Webhook => "Webhook",
+            Self::RBAC => "RBAC",
+            Self::Node => "Node",
+        }
+    }
+}
+
+/// The objects that authorizers look at, kept in step with the store as the server's informers are.
+#[derive(Debug, Default)]
+pub struct Informers {
+    rbac: rbac::RuleResolver,
+    graph: Graph,
+}
+
+impl Informers {
+    /// An object was created or changed. `object` is the stored one, of the version that the store keeps.
+    pub fn upsert(&mut self, object: &Rc<Object>) {
+        self.rbac.upsert(object);
+        self.graph.upsert(object);
+    }
+
+    /// An object was deleted.
+    pub fn delete(&mut self, object: &Object) {
+        self.rbac.delete(object);
+        self.graph.delete(object);
+    }
+
+    /// The roles and bindings.
+    pub fn rbac(&self) -> &rbac::RuleResolver {
+        &self.rbac
+    }
+
+    /// Which node reaches which object.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+}
+
+/// The authorizers of `--authorization-mode`, in its order, behind the hidden one that lets `system:masters` do everything.
+#[derive(Debug)]
+pub struct Authorizers {
+    modes: Vec<Mode>,
+    abac: abac::Policies,
+    node: node::Rules,
+    informers: Informers,
+}
+
+impl Authorizers {
+    /// The union of `modes`. `abac` is for [`Mode::ABAC`]; without it that mode matches nothing.
+    pub fn new(release: &Release, modes: &[Mode], abac: Option<abac::Policies>) -> Self {
+        Self {
+            modes: modes.to_vec(),
+            abac: abac.unwrap_or_default(),
+            node: node::Rules::new(release),
+            informers: Informers::default(),
+        }
+    }
+
+    /// The modes, in order.
+    pub fn modes(&self) -> &[Mode] {
+        &self.modes
+    }
+
+    /// What they look at.
+    pub fn informers(&self) -> &Informers {
+        &self.informers
+    }
+
+    /// To be told of every change of the store.
+    pub fn informers_mut(&mut self) -> &mut Informers {
+        &mut self.informers
+    }
+
+    /// The union's answer, without evidence.
+    pub fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
+        self.decide(attributes, false)
+    }
+
+    /// The union's answer, with `because` and `nearest` filled for every authorizer that was asked.
+    pub fn explain(&self, attributes: &Attributes<'_>) -> Decision {
+        self.decide(attributes, true)
+    }
+
+    fn decide(&self, attributes: &Attributes<'_>, explain: bool) -> Decision {
+        let mut decision = Decision::default();
+        let mut errors = Vec::new();
+        let mut step = masters(attributes);
+        let mut modes = self.modes.iter();
+        loop {
+            let verdict = step.verdict;
+            if verdict == Verdict::Allow {
+                decision.reason = step.reason.clone();
+            }
+            decision.verdict = verdict;
+            decision.steps.push(step);
+            let Some(mode) = modes.next().filter(|_| verdict == Verdict::NoOpinion) else { break };
+            step = self.ask(*mode, attributes, explain, &mut errors);
+        }
+        if decision.verdict != Verdict::Allow {
+            let reasons: Vec<&str> =
+                decision.steps.iter().map(|step| step.reason.as_str()).filter(|reason| !reason.is_empty()).collect();
+            decision.reason = reasons.join("\n");
+            decision.error = Some(aggregate(&errors)).filter(|error| !error.is_empty());
+        }
+        decision
+    }
+
+    fn ask(&self, mode: Mode, attributes: &Attributes<'_>, explain: bool, errors: &mut Vec<String>) -> Step {
+        let mut step = Step { authorizer: mode.name(), ..Step::default() };
+        match mode {
+            Mode::AlwaysAllow => {
+                step.verdict = Verdict::Allow;
+                step.because = vec![Because::of_server("The mode AlwaysAllow allows everything.")];
+            }
+            Mode::AlwaysDeny => step.reason = "Everything is forbidden.".to_owned(),
+            Mode::ABAC => {
+                (step.verdict, step.reason) = self.abac.authorize(attributes);
+                if explain {
+                    (step.because, step.nearest) = self.abac.explain(attributes);
+                }
+            }
+            Mode::Webhook => {
+                errors.push("the authorization webhook cannot be asked: nothing leaves this page".to_owned())
+            }
+            Mode::RBAC => {
+                let rbac = &self.informers.rbac;
+                (step.verdict, step.reason) = rbac.authorize(attributes);
+                match step.verdict {
+                    _ if !explain => {}
+                    Verdict::Allow => step.because = rbac.because(attributes),
+                    _ => step.nearest = rbac.nearest(attributes),
+                }
+            }
+            Mode::Node => {
+                let graph = &self.informers.graph;
+                (step.verdict, step.reason) = self.node.authorize(graph, attributes);
+                if explain {
+                    (step.because, step.nearest) = self.node.explain(graph, attributes);
+                }
+            }
+        }
+        step
+    }
+}
+
+fn masters(attributes: &Attributes<'_>) -> Step {
+    let mut step = Step { authorizer: "system:masters", ..Step::default() };
+    if attributes.user.groups.iter().any(|group| group == "system:masters") {
+        step.verdict = Verdict::Allow;
+        step.because = vec![Because::of_server("The group system:masters may do everything.")];
+    }
+    step
+}
+
+/// Go's `utilerrors.NewAggregate`: one error as it is, several as `[one, two]`, none as `""`.
+pub fn aggregate(errors: &[String]) -> String {
+    match errors {
+        [one] => one.clone(),
+        [] => String::new(),
+        several => format!("[{}]", several.join(", ")),
+    }
+}
+
+/// `get, list, watch`, cut where it would be long.
+fn listed(items: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let shown: Vec<&str> = items.iter().take(SHOWN).map(String::as_str).collect();
+    match items.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// An API group's name for a sentence.
+fn or_core(group: &str) -> &str {
+    if group.is_empty() { "core" } else { group }
+}
 
 /// What authorizers are asked: `authorizer.Attributes`.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +284,16 @@ pub struct Because {
     pub message: String,
     /// The lines that say so.
     pub location: Location,
+}
+
+impl Because {
+    /// A reason that no text of the user holds.
+    fn of_server(message: &str) -> Self {
+        Self {
+            message: message.to_owned(),
+            location: Location { place: None, object: String::new(), path: String::new() },
+        }
+    }
 }
 
 /// Something that names the subject (or, for Node, reaches the object) and yet does not allow.
