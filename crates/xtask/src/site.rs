@@ -13,7 +13,8 @@ pub fn build(root: &Path) -> Result {
         say(&format!("wasm package for {target}"));
         let out = root.join(&settings.package.out).join(target);
         let out = out.to_string_lossy();
-        let mut arguments = vec!["build", &settings.package.path, "--target", target, "--mode", "no-install"];
+        // "force" leaves out the search for the target below rustc's own sysroot, where ours is not; `tools` has seen to it.
+        let mut arguments = vec!["build", &settings.package.path, "--target", target, "--mode", "force"];
         arguments.extend(["--out-dir", &out, "--no-pack"]);
         let features = settings.build.features.join(",");
         if !features.is_empty() {

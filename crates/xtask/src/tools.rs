@@ -86,7 +86,10 @@ fn compiler(root: &Path) -> Result<Compiler> {
     }
     let sysroot = root.join("target/wasm-sysroot");
     let installed = sysroot.join("lib/rustlib").join(TARGET).join("lib");
-    if !holds_std(&installed) {
+    // A library of another version than the compiler's cannot be linked: it says whose it is.
+    let version = || output(&mut command(root, "/usr/bin/rustc", &["--version"]));
+    let built_for = fs::read_to_string(sysroot.join("version")).ok();
+    if built_for.is_none() || built_for != version() {
         say(&format!("wasm: adding the target {TARGET}"));
         if run(&mut command(root, "rustup", &["target", "add", TARGET])).is_ok() {
             return Ok(Compiler::Rustup);
@@ -96,6 +99,8 @@ fn compiler(root: &Path) -> Result<Compiler> {
         let packages = [("rustc-web", "/usr/bin/rustc"), ("cargo-web", "/usr/bin/cargo"), ("rust-web-src", sources)];
         debian_packages(root, &packages)?;
         build_std(root, &installed)?;
+        let written = fs::write(sysroot.join("version"), version().unwrap_or_default());
+        written.map_err(|error| format!("{}: {error}", sysroot.display()))?;
     }
     Ok(Compiler::Debian { sysroot, linker: rust_lld(root)? })
 }
@@ -105,6 +110,11 @@ fn build_std(root: &Path, installed: &Path) -> Result {
     say("wasm: building the standard library (about half a minute)");
     let empty = root.join("target/wasm-std");
     let io = |error: std::io::Error| format!("{}: {error}", empty.display());
+    for old in [&empty, installed] {
+        if old.exists() {
+            fs::remove_dir_all(old).map_err(io)?;
+        }
+    }
     fs::create_dir_all(empty.join("src")).map_err(io)?;
     let manifest = "[package]\nname = \"empty\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n";
     fs::write(empty.join("Cargo.toml"), manifest).map_err(io)?;
