@@ -2,9 +2,11 @@
 //!
 //! The order of the handler chain is that of Kubernetes' `apiserver/pkg/server/config.go` (`DefaultBuildHandlerChain`).
 
+mod discovery;
 pub mod flags;
 mod negotiation;
 pub mod rest;
+mod routes;
 pub mod status;
 mod wire;
 

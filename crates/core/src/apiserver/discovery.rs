@@ -1,0 +1,196 @@
+//! What the API server says about itself: `/api`, `/apis`, `/version`, `/healthz` and the list of all paths.
+//!
+//! Behaviour: `apiserver/pkg/endpoints/discovery`, `kube-aggregator/pkg/apiserver/handler_apis.go`,
+//! `apiserver/pkg/server/{healthz,routes}`.
+
+use serde_json::json;
+
+use crate::manifest::{Map, Value};
+use crate::release::{Release, ResourceType};
+
+/// The health checks of the three servers behind one port, in the order in which they are registered.
+const CHECKS: [&str; 14] = [
+    "ping",
+    "poststarthook/generic-apiserver-start-informers",
+    "poststarthook/start-apiextensions-informers",
+    "poststarthook/start-apiextensions-controllers",
+    "poststarthook/bootstrap-controller",
+    "poststarthook/extensions/third-party-resources",
+    BOOTSTRAP_ROLES,
+    "poststarthook/ca-registration",
+    "poststarthook/start-kube-apiserver-informers",
+    "poststarthook/start-kube-aggregator-informers",
+    "poststarthook/apiservice-registration-controller",
+    "poststarthook/apiservice-status-available-controller",
+    "poststarthook/kube-apiserver-autoregistration",
+    "autoregister-completion",
+];
+/// Runs only where RBAC is on.
+const BOOTSTRAP_ROLES: &str = "poststarthook/rbac/bootstrap-roles";
+
+/// Paths that the real server serves and that nothing here stands in for.
+const ELSEWHERE: [&str; 9] = [
+    "/logs",
+    "/metrics",
+    "/swagger-2.0.0.json",
+    "/swagger-2.0.0.pb-v1",
+    "/swagger-2.0.0.pb-v1.gz",
+    "/swagger.json",
+    "/swaggerapi",
+    "/ui",
+    "/ui/",
+];
+
+/// `/api`.
+pub(super) fn legacy_versions(address: &str) -> Value {
+    json!({
+        "kind": "APIVersions",
+        "versions": ["v1"],
+        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}],
+    })
+}
+
+/// `/apis`.
+pub(super) fn groups(release: &Release) -> Value {
+    let mut names: Vec<&str> = release.resources().iter().map(|resource| resource.group).collect();
+    names.retain(|name| !name.is_empty());
+    names.dedup();
+    let groups: Vec<Value> = names.iter().filter_map(|name| Some(group_members(release, name)?.into())).collect();
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+}
+
+/// `/apis/GROUP`; `None` where there is no such group.
+pub(super) fn group(release: &Release, name: &str) -> Option<Value> {
+    let head = [("kind".to_owned(), json!("APIGroup")), ("apiVersion".to_owned(), json!("v1"))];
+    Some(head.into_iter().chain(group_members(release, name)?).collect())
+}
+
+/// A group without kind, as it stands in the list of groups.
+fn group_members(release: &Release, name: &str) -> Option<Map<String, Value>> {
+    let mut versions: Vec<&ResourceType> =
+        release.resources().iter().filter(|resource| resource.group == name && !name.is_empty()).collect();
+    versions.dedup_by_key(|resource| resource.version);
+    let versions: Vec<Value> = versions
+        .iter()
+        .map(|resource| json!({"groupVersion": resource.api_version, "version": resource.version}))
+        .collect();
+    let preferred = versions.first()?.clone();
+    let members = [
+        ("name", json!(name)),
+        ("versions", versions.into()),
+        ("preferredVersion", preferred),
+        ("serverAddressByClientCIDRs", Value::Null),
+    ];
+    Some(members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
+}
+
+/// `/apis/GROUP/VERSION` and `/api/v1`; `None` where nothing is served there.
+pub(super) fn resources(release: &Release, group: &str, version: &str) -> Option<Value> {
+    let mut entries: Vec<Value> = Vec::new();
+    let mut group_version = "";
+    for resource in release.resources().iter().filter(|it| it.group == group && it.version == version) {
+        group_version = resource.api_version;
+        let mut entry = entry(resource, resource.resource, resource.kind, &resource.verbs);
+        if !resource.short_names.is_empty() {
+            entry.insert("shortNames".into(), json!(resource.short_names));
+        }
+        if !resource.categories.is_empty() {
+            entry.insert("categories".into(), json!(resource.categories));
+        }
+        entries.push(entry.into());
+        for subresource in &resource.subresources {
+            let name = format!("{}/{}", resource.resource, subresource.name);
+            entries.push(self::entry(resource, &name, subresource.kind, &subresource.verbs).into());
+        }
+    }
+    if entries.is_empty() {
+        return None;
+    }
+    // Clients of Kubernetes 1.0 did not know the field, so the groups of that time are printed without it.
+    let api_version = (!matches!(group, "" | "extensions")).then_some(("apiVersion", json!("v1")));
+    let members = [("kind", json!("APIResourceList"))].into_iter().chain(api_version);
+    let members = members.chain([("groupVersion", group_version.into()), ("resources", entries.into())]);
+    Some(members.map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+fn entry(resource: &ResourceType, name: &str, kind: &str, verbs: &[&str]) -> Map<String, Value> {
+    let members = [
+        ("name", json!(name)),
+        ("singularName", json!(resource.singular)),
+        ("namespaced", json!(resource.namespaced)),
+        ("kind", json!(kind)),
+        ("verbs", json!(verbs)),
+    ];
+    members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+}
+
+/// `/version`.
+pub(super) fn version(release: &Release) -> Value {
+    let (major, minor) = release.version().split_once('.').unwrap_or_default();
+    json!({
+        "major": major,
+        "minor": minor,
+        "gitVersion": "v1.7.0",
+        "gitCommit": "d3ada0119e776222f11ec7945e6d860061339aad",
+        "gitTreeState": "clean",
+        "buildDate": "2017-06-29T22:55:19Z",
+        "goVersion": "go1.8.3",
+        "compiler": "gc",
+        "platform": "linux/amd64",
+    })
+}
+
+fn checks(rbac: bool) -> impl Iterator<Item = &'static str> {
+    CHECKS.into_iter().filter(move |check| rbac || *check != BOOTSTRAP_ROLES)
+}
+
+/// `/healthz` and what is below it; `None` where there is no such check.
+pub(super) fn health(path: &str, verbose: bool, rbac: bool) -> Option<String> {
+    let below = path.strip_prefix("/healthz")?;
+    if below.is_empty() {
+        let lines: String = checks(rbac).map(|check| format!("[+]{check} ok\n")).collect();
+        return Some(if verbose { lines + "healthz check passed\n" } else { "ok".to_owned() });
+    }
+    let name = below.strip_prefix('/')?;
+    checks(rbac).any(|check| check == name).then(|| "ok".to_owned())
+}
+
+/// Whether the real server has an answer at `path` that this one has not.
+pub(super) fn is_served_elsewhere(path: &str) -> bool {
+    ELSEWHERE.contains(&path)
+        || ["/debug/pprof/", "/logs/", "/swaggerapi/", "/ui/"].iter().any(|it| path.starts_with(it))
+}
+
+/// `/`: the paths of all three servers.
+pub(super) fn index(release: &Release, rbac: bool) -> Value {
+    let mut paths: Vec<String> = ["/api", "/apis", "/apis/", "/healthz", "/version"]
+        .iter()
+        .chain(&ELSEWHERE)
+        .map(|path| (*path).to_owned())
+        .collect();
+    for resource in release.resources() {
+        if resource.group.is_empty() {
+            paths.push(format!("/api/{}", resource.version));
+        } else {
+            paths.push(format!("/apis/{}", resource.group));
+            paths.push(format!("/apis/{}", resource.api_version));
+        }
+    }
+    paths.extend(checks(rbac).map(|check| format!("/healthz/{check}")));
+    paths.sort_unstable();
+    paths.dedup();
+    json!({"paths": paths})
+}
+
+/// A path that nobody serves: the last server in the row, the one of custom resources, says what it has.
+pub(super) fn not_found(release: &Release) -> Value {
+    let own = release.resources().iter().filter(|resource| resource.group == "apiextensions.k8s.io");
+    let mut paths: Vec<String> = ["/apis", "/apis/", "/metrics", "/version"].map(str::to_owned).into();
+    for resource in own {
+        paths.push(format!("/apis/{}", resource.group));
+        paths.push(format!("/apis/{}", resource.api_version));
+    }
+    paths.sort_unstable();
+    paths.dedup();
+    json!({"paths": paths})
+}
