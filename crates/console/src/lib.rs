@@ -1,5 +1,12 @@
 //! What people type: the shell and its commands, and the Markdown documents that hold them.
 
+pub mod arguments;
+pub mod awaited;
 pub mod commands;
 pub mod report;
+mod run;
 pub mod session;
+mod shell;
+pub mod transcript;
+
+pub use run::run;

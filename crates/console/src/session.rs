@@ -1,28 +1,120 @@
 //! One document being run: the server, the files, the shell's variables, and the clock.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
-use portcullis_core::apiserver::{File, Files, Response};
-use portcullis_core::manifest::Origin;
+use portcullis_core::apiserver::{Exchange, File, Files, Response};
+use portcullis_core::manifest::{Diagnostic, Object, Origin};
+use portcullis_core::release::Release;
 use portcullis_core::request::Request;
+use portcullis_core::storage::Store;
 use portcullis_core::world::World;
+
+use crate::awaited::Server;
 
 /// The API server is not running: its last start failed. A client says `Connection refused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotRunning;
 
+/// Where a request over the network ends that reaches nobody: curl's status and message.
+pub type Unreachable = (u8, String);
+
 /// What the commands of a document share.
 pub struct Session {
+    /// The shell's variables.
+    pub(crate) variables: BTreeMap<String, String>,
+    /// The exit status of the last command.
+    pub(crate) status: u8,
+    release: &'static Release,
+    source: Rc<str>,
     files: Files,
+    /// What redirections wrote, by name, with the line of the step.
+    written: BTreeMap<String, (Vec<u8>, u32)>,
     world: World,
+    line: u32,
     origin: Option<Rc<Origin>>,
+    machine: Machine,
+    exchanges: Vec<Exchange>,
+}
+
+/// The machine that the API server runs on.
+enum Machine {
+    Running(Box<Server>),
+    /// Nothing runs; what etcd holds stays.
+    Stopped(Store),
 }
 
 impl Session {
-    /// A session over `files`, with no server yet.
-    pub fn new(files: Files, world: World) -> Self {
-        Self { files, world, origin: None }
+    /// A session of the document `source`, with no server yet and an empty etcd.
+    pub fn new(release: &'static Release, source: Rc<str>, files: Files, world: World) -> Self {
+        Self {
+            variables: BTreeMap::new(),
+            status: 0,
+            release,
+            source,
+            files,
+            written: BTreeMap::new(),
+            world,
+            line: 0,
+            origin: None,
+            machine: Machine::Stopped(Store::default()),
+            exchanges: Vec::new(),
+        }
+    }
+
+    /// Starts the API server over what etcd holds, after it was stopped if it ran.
+    ///
+    /// # Errors
+    ///
+    /// The exit status and what the server printed, where it does not start.
+    pub fn restart(&mut self, flags: &[String]) -> Result<(), (u8, String)> {
+        let store = match std::mem::replace(&mut self.machine, Machine::Stopped(Store::default())) {
+            Machine::Running(server) => server.stop(),
+            Machine::Stopped(store) => store,
+        };
+        match Server::start(self.release, flags, &self.files_for(flags), store, &mut self.world) {
+            Ok(server) => {
+                self.machine = Machine::Running(Box::new(server));
+                Ok(())
+            }
+            Err(stopped) => {
+                self.machine = Machine::Stopped(stopped.store);
+                Err((stopped.exit, stopped.message))
+            }
+        }
+    }
+
+    /// The files that flags can name: what is written `/etc/kubernetes/audit.yaml` is the document's `audit.yaml`.
+    fn files_for(&self, flags: &[String]) -> Files {
+        let mut files = self.files.clone();
+        let written = self.written.keys().filter_map(|name| Some((name.clone(), self.file(name)?)));
+        files.extend(written);
+        for flag in flags {
+            let path = flag.split_once('=').map_or(flag.as_str(), |(_, value)| value);
+            let name = path.rsplit('/').next().unwrap_or_default();
+            if !files.contains_key(path)
+                && let Some(file) = files.get(name).cloned()
+            {
+                files.insert(path.to_owned(), file);
+            }
+        }
+        files
+    }
+
+    /// Loads a cluster as found.
+    pub fn load(&mut self, objects: Vec<Object>) -> Vec<Diagnostic> {
+        match &mut self.machine {
+            Machine::Running(server) => server.load(objects, &mut self.world),
+            Machine::Stopped(_) => Vec::new(),
+        }
+    }
+
+    /// Lets the controllers, the scheduler and the kubelets do what is theirs, and batches leave whose time has come.
+    pub fn settle(&mut self) {
+        if let Machine::Running(server) = &mut self.machine {
+            server.settle(&mut self.world);
+        }
     }
 
     /// Sends one request; what it creates comes from the step's line unless the request says otherwise.
@@ -31,13 +123,103 @@ impl Session {
     ///
     /// [`NotRunning`] where there is no server to answer.
     pub fn send(&mut self, mut request: Request) -> Result<Response, NotRunning> {
+        let Machine::Running(server) = &mut self.machine else { return Err(NotRunning) };
         request.origin = request.origin.or_else(|| self.origin.clone());
-        Err(NotRunning)
+        if request.source_ip.is_empty() {
+            "127.0.0.1".clone_into(&mut request.source_ip);
+        }
+        let exchange = server.handle(request, &mut self.world);
+        let response = exchange.response.clone();
+        self.exchanges.push(exchange);
+        Ok(response)
     }
 
-    /// A file of the document, or one that a step wrote.
-    pub fn file(&self, name: &str) -> Option<&File> {
-        self.files.get(name)
+    /// Sends a request to whoever answers at `authority`: the API server, or a webhook's receiver.
+    ///
+    /// # Errors
+    ///
+    /// curl's status and message where nobody does.
+    pub(crate) fn fetch(&mut self, scheme: &str, authority: &str, request: Request) -> Result<Response, Unreachable> {
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if port.parse::<u16>().is_ok() => (host, port),
+            _ => (authority, if scheme == "https" { "443" } else { "80" }),
+        };
+        let names = [
+            "apiserver",
+            "kube-apiserver",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "localhost",
+            "127.0.0.1",
+        ];
+        if port != "6443" && !(port == "443" && names.contains(&host)) {
+            return Err((6, format!("Could not resolve host: {host}")));
+        }
+        if scheme != "https" {
+            return Err((52, "Empty reply from server: the API server speaks https on this port".to_owned()));
+        }
+        self.send(request)
+            .map_err(|NotRunning| (7, format!("Failed to connect to {host} port {port}: Connection refused")))
+    }
+
+    /// A file of the document, or one that a step wrote, as text.
+    pub fn file(&self, name: &str) -> Option<File> {
+        match self.written.get(name) {
+            Some((bytes, line)) => Some(File {
+                source: self.source.clone(),
+                first_line: *line,
+                text: String::from_utf8_lossy(bytes).into(),
+            }),
+            None => self.files.get(name).cloned(),
+        }
+    }
+
+    /// A file of the document, one that a step wrote, or a log of the server.
+    pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+        if name == "/dev/null" {
+            return Some(Vec::new());
+        }
+        if let Some((bytes, _)) = self.written.get(name) {
+            return Some(bytes.clone());
+        }
+        self.files.get(name).map(|file| file.text.as_bytes().to_vec())
+    }
+
+    /// Makes `name` an empty file.
+    pub(crate) fn truncate(&mut self, name: &str) {
+        if name != "/dev/null" {
+            self.written.insert(name.to_owned(), (Vec::new(), self.line));
+        }
+    }
+
+    /// Writes `bytes` behind what the file `name` holds.
+    pub(crate) fn append(&mut self, name: &str, bytes: &[u8]) {
+        if name == "/dev/null" {
+            return;
+        }
+        if !self.written.contains_key(name) {
+            let before = self.bytes(name).unwrap_or_default();
+            self.written.insert(name.to_owned(), (before, self.line));
+        }
+        if let Some((file, _)) = self.written.get_mut(name) {
+            file.extend(bytes);
+        }
+    }
+
+    /// Puts a file of the document in its place: a later fence of the same title is the file as it is from there on.
+    pub(crate) fn place(&mut self, name: &str, file: File) {
+        self.written.remove(name);
+        self.files.insert(name.to_owned(), file);
+    }
+
+    /// The release of the API server.
+    pub fn release(&self) -> &'static Release {
+        self.release
+    }
+
+    pub(crate) fn source(&self) -> Rc<str> {
+        self.source.clone()
     }
 
     /// The clock.
@@ -45,8 +227,24 @@ impl Session {
         self.world.now
     }
 
+    pub(crate) fn set_clock(&mut self, now: DateTime<Utc>) {
+        self.world.now = now;
+    }
+
     /// The line of the step that is running: the origin of what it creates.
     pub fn origin(&self) -> Option<Rc<Origin>> {
         self.origin.clone()
+    }
+
+    /// A step begins on these lines of the document.
+    pub(crate) fn begin(&mut self, line: u32, end_line: u32) {
+        self.line = line;
+        self.origin = Some(Rc::new(Origin::lines(self.source.clone(), line, end_line)));
+        self.exchanges.clear();
+    }
+
+    /// The requests of the step that ran.
+    pub(crate) fn take_exchanges(&mut self) -> Vec<Exchange> {
+        std::mem::take(&mut self.exchanges)
     }
 }

@@ -1,6 +1,15 @@
 //! The programs that a step can call. Each reads its arguments, standard input and the session, and gives an [`Output`].
 
+use crate::arguments::Argument;
+use crate::session::Session;
+
+mod bytes;
+mod curl;
+mod date;
 pub mod kubectl;
+mod openssl;
+mod pattern;
+mod text;
 
 /// What a command printed, and how it ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,5 +31,88 @@ impl Output {
     /// Failure, with `message` as one line on standard error.
     pub fn failure(status: u8, message: &str) -> Self {
         Self { stdout: Vec::new(), stderr: format!("{message}\n").into_bytes(), status }
+    }
+}
+
+/// Runs the program `name`.
+pub fn run(name: &str, arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {
+    // A program may be called by its path.
+    let program = match name.rsplit('/').next().unwrap_or_default() {
+        "base64" => bytes::base64,
+        "cat" => text::cat,
+        "curl" => curl::run,
+        "cut" => text::cut,
+        "date" => date::run,
+        "echo" => text::echo,
+        "export" => export,
+        "false" => |_: &[String], _: &[u8], _: &mut Session| Output { status: 1, ..Output::default() },
+        "grep" => text::grep,
+        "egrep" => |arguments: &[String], stdin: &[u8], session: &mut Session| {
+            text::grep(&[&["-E".to_owned()], arguments].concat(), stdin, session)
+        },
+        "head" => text::head,
+        "hexdump" => bytes::hexdump,
+        "kube-apiserver" => kube_apiserver,
+        "kubectl" => kubectl::run,
+        "openssl" => openssl::run,
+        "printf" => text::printf,
+        "sed" => text::sed,
+        "sort" => text::sort,
+        "tail" => text::tail,
+        "tr" => text::tr,
+        "true" | ":" => |_: &[String], _: &[u8], _: &mut Session| Output::default(),
+        "wc" => text::wc,
+        "xxd" => bytes::xxd,
+        _ => return Output::failure(127, &format!("{name}: command not found")),
+    };
+    program(arguments, stdin, session)
+}
+
+/// One clear line for what a program has and ours has not.
+fn unsupported(program: &str, argument: Argument<'_>) -> Output {
+    Output::failure(1, &format!("{program}: {argument} is not supported here"))
+}
+
+/// What `files` hold, or standard input where there are none; what is missing is told in the output.
+fn read_inputs<'a>(
+    program: &str,
+    files: &[&'a str],
+    stdin: &[u8],
+    session: &Session,
+) -> (Vec<(&'a str, Vec<u8>)>, Output) {
+    let mut inputs = Vec::new();
+    let mut output = Output::default();
+    if files.is_empty() {
+        inputs.push(("(standard input)", stdin.to_vec()));
+    }
+    for file in files {
+        match *file {
+            "-" => inputs.push(("(standard input)", stdin.to_vec())),
+            name => match session.bytes(name) {
+                Some(bytes) => inputs.push((name, bytes)),
+                None => {
+                    output.status = 1;
+                    output.stderr.extend(format!("{program}: {name}: No such file or directory\n").into_bytes());
+                }
+            },
+        }
+    }
+    (inputs, output)
+}
+
+fn export(arguments: &[String], _: &[u8], session: &mut Session) -> Output {
+    for argument in arguments {
+        if let Some((name, value)) = argument.split_once('=') {
+            session.variables.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    Output::default()
+}
+
+/// Restarts the API server over the same etcd; where it does not start, prints why.
+fn kube_apiserver(arguments: &[String], _: &[u8], session: &mut Session) -> Output {
+    match session.restart(arguments) {
+        Ok(()) => Output::default(),
+        Err((status, message)) => Output { stdout: Vec::new(), stderr: message.into_bytes(), status },
     }
 }

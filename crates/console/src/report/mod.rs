@@ -3,7 +3,11 @@
 //! `portcullis run -o json` prints it, the wasm door returns it, the page and the terminal draw from it. `version`
 //! changes when a reader of the previous one would misread; new members may come at any time.
 
+mod fill;
+
 use serde::Serialize;
+
+pub(crate) use fill::{diagnostics, exchange, files};
 
 /// The interface's version.
 pub const VERSION: u32 = 1;

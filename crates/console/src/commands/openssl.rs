@@ -1,0 +1,258 @@
+//! `openssl x509`, and certificates as the clients read them.
+//!
+//! A certificate file is PEM, or the line that openssl prints for it: `Subject: O=system:nodes, CN=system:node:node-A`.
+//! Behaviour: RFC 5280 section 4.1 and RFC 7468; printed as OpenSSL 3 does.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use portcullis_core::request::Certificate;
+
+use super::Output;
+use crate::session::Session;
+
+/// What is shown of a certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Details {
+    subject: Vec<(String, String)>,
+    /// The rest; absent where only the subject was given.
+    rest: Option<Rest>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rest {
+    version: u8,
+    serial: Vec<u8>,
+    issuer: Vec<(String, String)>,
+    from: String,
+    until: String,
+}
+
+/// The identity in the certificate file `text`; `None` where it is no certificate.
+pub fn certificate(text: &str) -> Option<Certificate> {
+    let details = details(text)?;
+    let all = |name: &str| {
+        details.subject.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect::<Vec<_>>()
+    };
+    Some(Certificate { common_name: all("CN").pop().unwrap_or_default(), organizations: all("O") })
+}
+
+pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {
+    let Some(("x509", arguments)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) else {
+        return Output::failure(1, "openssl: only `openssl x509` is known here");
+    };
+    // openssl's options have one dash and are no clusters.
+    let mut words = arguments.iter().map(|word| word.as_str());
+    let (mut text, mut noout, mut file) = (false, false, None);
+    let mut lines = Vec::new();
+    while let Some(word) = words.next() {
+        match word.replace("--", "-").as_str() {
+            "-text" => text = true,
+            "-noout" => noout = true,
+            "-in" => file = words.next(),
+            "-inform" if words.next() == Some("PEM") => {}
+            "-subject" | "-issuer" | "-serial" | "-dates" | "-startdate" | "-enddate" => lines.push(word),
+            _ => return Output::failure(1, &format!("openssl x509: the option {word} is not supported here")),
+        }
+    }
+    let input = match file {
+        Some(name) => match session.bytes(name) {
+            Some(bytes) => bytes,
+            None => {
+                let message = format!(
+                    "Could not open file or uri for loading certificate from {name}: No such file or directory"
+                );
+                return Output::failure(1, &message);
+            }
+        },
+        None => stdin.to_vec(),
+    };
+    let input = String::from_utf8_lossy(&input);
+    let Some(found) = details(&input) else {
+        let from = file.unwrap_or("<stdin>");
+        return Output::failure(
+            1,
+            &format!("Could not find certificate from {from}: neither PEM nor a `Subject:` line"),
+        );
+    };
+    let mut out = String::new();
+    for line in lines {
+        let rest = found.rest.clone().unwrap_or_default();
+        out.push_str(&match line.trim_start_matches('-') {
+            "subject" => format!("subject={}\n", name(&found.subject)),
+            "issuer" => format!("issuer={}\n", name(&rest.issuer)),
+            "serial" => {
+                format!("serial={}\n", rest.serial.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
+            }
+            "startdate" => format!("notBefore={}\n", rest.from),
+            "enddate" => format!("notAfter={}\n", rest.until),
+            _ => format!("notBefore={}\nnotAfter={}\n", rest.from, rest.until),
+        });
+    }
+    if text {
+        out.push_str("Certificate:\n    Data:\n");
+        if let Some(rest) = &found.rest {
+            let serial: Vec<String> = rest.serial.iter().map(|byte| format!("{byte:02x}")).collect();
+            out.push_str(&format!("        Version: {} (0x{:x})\n", rest.version + 1, rest.version));
+            out.push_str(&format!("        Serial Number:\n            {}\n", serial.join(":")));
+            out.push_str(&format!("        Issuer: {}\n", name(&rest.issuer)));
+            out.push_str("        Validity\n");
+            out.push_str(&format!("            Not Before: {}\n            Not After : {}\n", rest.from, rest.until));
+        }
+        out.push_str(&format!("        Subject: {}\n", name(&found.subject)));
+    }
+    if !noout && let Some(pem) = pem(&input) {
+        out.push_str(&format!("{pem}\n"));
+    }
+    Output::text(out)
+}
+
+/// `O=system:nodes, CN=kubelet`, escaped as RFC 2253 asks.
+fn name(parts: &[(String, String)]) -> String {
+    let part = |(key, value): &(String, String)| {
+        let mut escaped = String::new();
+        for char in value.chars() {
+            if matches!(char, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
+                escaped.push('\\');
+            }
+            escaped.push(char);
+        }
+        format!("{key}={escaped}")
+    };
+    parts.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+fn pem(text: &str) -> Option<&str> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let start = text.find("-----BEGIN CERTIFICATE-----")?;
+    let end = text.get(start..)?.find(END)? + start + END.len();
+    text.get(start..end)
+}
+
+fn details(text: &str) -> Option<Details> {
+    if let Some(pem) = pem(text) {
+        let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+        return decode(&STANDARD.decode(lines.flat_map(|line| line.trim().chars()).collect::<String>()).ok()?);
+    }
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix("Subject:"))?;
+    Some(Details { subject: parse_name(line.trim())?, rest: None })
+}
+
+/// `O=a, CN=b` with `\` before what would end a value, or the value in double quotes.
+fn parse_name(text: &str) -> Option<Vec<(String, String)>> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (key, after) = rest.split_once('=')?;
+        let mut chars = after.trim_start().chars();
+        let mut value = String::new();
+        let quoted = chars.as_str().starts_with('"');
+        if quoted {
+            chars.next();
+        }
+        loop {
+            match chars.next() {
+                Some('\\') => value.extend(chars.next()),
+                Some('"') if quoted => {
+                    let (_, after) = chars.as_str().split_once(',').unwrap_or_default();
+                    rest = after;
+                    break;
+                }
+                Some(',') if !quoted => {
+                    rest = chars.as_str();
+                    break;
+                }
+                Some(char) => value.push(char),
+                None => {
+                    rest = "";
+                    break;
+                }
+            }
+        }
+        let value = if quoted { value } else { value.trim_end().to_owned() };
+        parts.push((key.trim().to_owned(), value));
+        rest = rest.trim_start();
+    }
+    Some(parts)
+}
+
+/// A DER value: its tag, and what it holds.
+type Value<'a> = (u8, &'a [u8]);
+
+/// Takes the first value from `bytes`.
+fn take<'a>(bytes: &mut &'a [u8]) -> Option<Value<'a>> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (&first, mut rest) = rest.split_first()?;
+    let mut length = usize::from(first);
+    if first >= 0x80 {
+        let (digits, after) =
+            rest.split_at_checked(usize::from(first & 0x7f)).filter(|(digits, _)| digits.len() <= 4)?;
+        length = digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit));
+        rest = after;
+    }
+    let (value, rest) = rest.split_at_checked(length)?;
+    *bytes = rest;
+    Some((tag, value))
+}
+
+fn decode(der: &[u8]) -> Option<Details> {
+    let (_, mut certificate) = take(&mut &*der)?;
+    let (_, mut body) = take(&mut certificate)?;
+    let mut rest = Rest::default();
+    let (mut tag, mut value) = take(&mut body)?;
+    if tag == 0xa0 {
+        rest.version = take(&mut &*value)?.1.first().copied()?;
+        (tag, value) = take(&mut body)?;
+    }
+    if tag != 0x02 {
+        return None;
+    }
+    rest.serial = value.strip_prefix(&[0]).unwrap_or(value).to_vec();
+    take(&mut body)?;
+    rest.issuer = decode_name(take(&mut body)?.1)?;
+    let (_, mut validity) = take(&mut body)?;
+    rest.from = decode_time(take(&mut validity)?)?;
+    rest.until = decode_time(take(&mut validity)?)?;
+    let subject = decode_name(take(&mut body)?.1)?;
+    Some(Details { subject, rest: Some(rest) })
+}
+
+fn decode_name(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
+    let mut parts = Vec::new();
+    while !bytes.is_empty() {
+        let (_, mut set) = take(&mut bytes)?;
+        while !set.is_empty() {
+            let (_, mut pair) = take(&mut set)?;
+            let (_, identifier) = take(&mut pair)?;
+            let (_, value) = take(&mut pair)?;
+            let key = match identifier {
+                [0x55, 4, 3] => "CN".to_owned(),
+                [0x55, 4, 5] => "serialNumber".to_owned(),
+                [0x55, 4, 6] => "C".to_owned(),
+                [0x55, 4, 7] => "L".to_owned(),
+                [0x55, 4, 8] => "ST".to_owned(),
+                [0x55, 4, 9] => "street".to_owned(),
+                [0x55, 4, 10] => "O".to_owned(),
+                [0x55, 4, 11] => "OU".to_owned(),
+                other => other.iter().map(|byte| format!("{byte:02x}")).collect(),
+            };
+            parts.push((key, String::from_utf8_lossy(value).into_owned()));
+        }
+    }
+    Some(parts)
+}
+
+/// `Jul  2 20:03:40 2017 GMT`.
+fn decode_time((tag, value): Value<'_>) -> Option<String> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let text = std::str::from_utf8(value).ok()?;
+    // UTCTime has two digits of the year: RFC 5280 puts them between 1950 and 2049.
+    let text = match tag {
+        0x17 if text < "50" => format!("20{text}"),
+        0x17 => format!("19{text}"),
+        _ => text.to_owned(),
+    };
+    let part = |from: usize, to: usize| text.get(from..to);
+    let month = MONTHS.get(part(4, 6)?.parse::<usize>().ok()?.checked_sub(1)?)?;
+    let day: u8 = part(6, 8)?.parse().ok()?;
+    Some(format!("{month} {day:2} {}:{}:{} {} GMT", part(8, 10)?, part(10, 12)?, part(12, 14)?, part(0, 4)?))
+}

@@ -1,0 +1,243 @@
+//! What the rooms of the server say, in the words of the report.
+
+use portcullis_core::apiserver;
+use portcullis_core::authorization::{self, Decision, Failed, Verdict};
+use portcullis_core::manifest::{self, Severity};
+use portcullis_core::release::Release;
+use portcullis_core::request::RequestInfo;
+
+use super::{
+    Admission, Attributes, Authorization, Authorizer, Because, Diagnostic, Exchange, File, Location, NearMiss, Request,
+    Response, User, Write,
+};
+use crate::transcript::{Block, Document};
+
+/// The files of a document.
+pub fn files(document: &Document) -> Vec<File> {
+    let files = document.blocks.iter().filter_map(|block| match block {
+        Block::File(file) => Some(File { name: file.name.clone(), line: file.line, end_line: file.end_line }),
+        Block::Step(_) => None,
+    });
+    files.collect()
+}
+
+/// Diagnostics in the order of the lines, columns counted as editors count.
+pub fn diagnostics(mut diagnostics: Vec<manifest::Diagnostic>, document: &Document, text: &str) -> Vec<Diagnostic> {
+    diagnostics.sort_by_key(|diagnostic| diagnostic.line);
+    let mut lines = text.lines().zip(1u32..).peekable();
+    let mut blocks = document.blocks.iter().filter_map(|block| match block {
+        Block::File(file) => Some(file),
+        Block::Step(_) => None,
+    });
+    let mut block = blocks.next();
+    let mut filled = Vec::with_capacity(diagnostics.len());
+    for diagnostic in diagnostics {
+        let mut column = diagnostic.column;
+        if column > 0 {
+            while block.is_some_and(|file| file.end_line < diagnostic.line) {
+                block = blocks.next();
+            }
+            // The reader of the file did not see the fence's indentation.
+            let indent = block.filter(|file| file.line <= diagnostic.line).map_or(0, |file| file.indent);
+            column += indent;
+            while lines.peek().is_some_and(|(_, number)| *number < diagnostic.line) {
+                lines.next();
+            }
+            if let Some((line, number)) = lines.peek()
+                && *number == diagnostic.line
+            {
+                let before = column as usize - 1;
+                let units: usize = line.chars().take(before).map(char::len_utf16).sum();
+                let beyond = before.saturating_sub(line.chars().take(before).count());
+                column = (units + beyond) as u32 + 1;
+            }
+        }
+        filled.push(Diagnostic {
+            severity: match diagnostic.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            file: diagnostic.file.to_string(),
+            line: diagnostic.line,
+            column,
+            message: diagnostic.message,
+        });
+    }
+    filled
+}
+
+/// One exchange.
+pub fn exchange(exchange: &apiserver::Exchange, release: &Release) -> Exchange {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Exchange {
+        request: Request {
+            method: exchange.request.method.clone(),
+            uri: exchange.request.uri.clone(),
+            headers: exchange.request.headers.clone(),
+            body: text(&exchange.request.body),
+        },
+        summary: summary(exchange, release),
+        attributes: exchange.info.as_ref().map(|info| Attributes {
+            verb: info.verb.clone(),
+            resource_request: info.is_resource_request,
+            path: info.path.clone(),
+            api_group: info.api_group.clone(),
+            api_version: info.api_version.clone(),
+            namespace: info.namespace.clone(),
+            resource: info.resource.clone(),
+            subresource: info.subresource.clone(),
+            name: info.name.clone(),
+        }),
+        user: exchange.identity.as_ref().map(|identity| User {
+            name: identity.user.name.clone(),
+            uid: identity.user.uid.clone(),
+            groups: identity.user.groups.clone(),
+            extra: identity.user.extra.clone(),
+            authenticator: identity.authenticator.to_owned(),
+            impersonated_by: identity.impersonator.as_ref().map(|user| user.name.clone()),
+            notes: identity.notes.clone(),
+        }),
+        authorization: exchange.decision.as_ref().map(authorization),
+        admission: exchange
+            .admission
+            .iter()
+            .map(|step| Admission { plugin: step.plugin, admitted: step.admitted, message: step.message.clone() })
+            .collect(),
+        response: Response {
+            status: exchange.response.status,
+            headers: exchange.response.headers.clone(),
+            body: text(&exchange.response.body),
+        },
+        etcd: exchange
+            .etcd
+            .iter()
+            .map(|write| Write { key: write.key.clone(), revision: write.revision, put: write.put })
+            .collect(),
+    }
+}
+
+fn authorization(decision: &Decision) -> Authorization {
+    Authorization {
+        verdict: verdict(decision.verdict),
+        reason: decision.reason.clone(),
+        steps: decision.steps.iter().map(authorizer).collect(),
+    }
+}
+
+fn authorizer(step: &authorization::Step) -> Authorizer {
+    Authorizer {
+        authorizer: step.authorizer,
+        verdict: verdict(step.verdict),
+        reason: step.reason.clone(),
+        because: step
+            .because
+            .iter()
+            .map(|because| Because { message: because.message.clone(), location: location(&because.location) })
+            .collect(),
+        nearest: step
+            .nearest
+            .iter()
+            .map(|near| NearMiss {
+                failed: failed(near.failed),
+                message: near.message.clone(),
+                location: location(&near.location),
+                rule: near.rule.as_ref().map(location),
+            })
+            .collect(),
+    }
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allow => "Allow",
+        Verdict::Deny => "Deny",
+        Verdict::NoOpinion => "NoOpinion",
+    }
+}
+
+fn failed(failed: Failed) -> &'static str {
+    match failed {
+        Failed::ResourceName => "resourceName",
+        Failed::Subresource => "subresource",
+        Failed::Resource => "resource",
+        Failed::ApiGroup => "apiGroup",
+        Failed::Verb => "verb",
+        Failed::Namespace => "namespace",
+        Failed::MissingRole => "missingRole",
+        Failed::Path => "path",
+    }
+}
+
+fn location(location: &manifest::Location) -> Location {
+    let place = location.place.as_ref();
+    Location {
+        file: place.map(|place| place.file.to_string()).unwrap_or_default(),
+        line: place.map_or(0, |place| place.line),
+        end_line: place.map_or(0, |place| place.end_line),
+        object: location.object.clone(),
+        path: location.path.clone(),
+    }
+}
+
+/// The answer as a person would give it.
+fn summary(exchange: &apiserver::Exchange, release: &Release) -> String {
+    let status = exchange.response.status;
+    let Some(info) = &exchange.info else {
+        return "Failed. The server can read no attributes from this URL.".to_owned();
+    };
+    let Some(identity) = &exchange.identity else {
+        return if status == 401 {
+            "Unauthorized. Nobody is known by these credentials.".to_owned()
+        } else {
+            format!("Failed with {status} before anybody was asked.")
+        };
+    };
+    let what = format!("{} {}", short(&identity.user.name), deed(info, release));
+    match &exchange.decision {
+        None => format!("Failed with {status} before the authorizers were asked."),
+        Some(Decision { verdict: Verdict::Allow, .. }) => {
+            let may = what.replacen(" may ", " ", 0);
+            match exchange.admission.iter().find(|step| !step.admitted) {
+                Some(refused) => format!("Refused by {}. {}", refused.plugin, sentence(&refused.message)),
+                None if status < 400 => format!("Allowed. {may}."),
+                None => format!("Allowed, then {status}. {may}, but the request failed."),
+            }
+        }
+        Some(_) => format!("Denied. {}.", what.replacen(" may ", " may not ", 1)),
+    }
+}
+
+fn sentence(message: &str) -> String {
+    if message.ends_with('.') { message.to_owned() } else { format!("{message}.") }
+}
+
+/// The part of a user's name that a person would say.
+fn short(name: &str) -> &str {
+    let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    account.map(|(_, account)| account).or_else(|| name.strip_prefix("system:node:")).unwrap_or(name)
+}
+
+/// `may list pods in all namespaces`.
+fn deed(info: &RequestInfo, release: &Release) -> String {
+    if !info.is_resource_request {
+        return format!("may {} {}", info.verb, info.path);
+    }
+    let mut what = format!("may {} ", info.verb);
+    let known = release.resource(&info.api_group, &info.api_version, &info.resource);
+    match known.filter(|_| !info.name.is_empty()) {
+        Some(known) => what.push_str(known.kind),
+        None => what.push_str(&info.resource),
+    }
+    if !info.subresource.is_empty() {
+        what.push_str(&format!("/{}", info.subresource));
+    }
+    if !info.name.is_empty() {
+        what.push_str(&format!(" {}", info.name));
+    }
+    if !info.namespace.is_empty() && info.resource != "namespaces" {
+        what.push_str(&format!(" in namespace {}", info.namespace));
+    } else if known.is_some_and(|known| known.namespaced) {
+        what.push_str(" in all namespaces");
+    }
+    what
+}

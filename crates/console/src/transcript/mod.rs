@@ -1,0 +1,410 @@
+//! A Markdown document: front matter, files, and steps with what they print.
+//!
+//! Fences follow CommonMark 0.31, section 4.5; what a fence means follows from the first word of its info string and its
+//! `title`. Everything else in a document is prose.
+
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+use portcullis_core::manifest::{Diagnostic, Severity};
+
+use crate::shell;
+
+pub mod compare;
+
+/// A document, read and not yet run.
+#[derive(Clone, Debug, Default)]
+pub struct Document {
+    /// Front matter's `title`.
+    pub title: String,
+    /// Front matter's `release`, and its line.
+    pub release: Option<(String, u32)>,
+    /// Front matter's `clock`.
+    pub clock: Option<DateTime<Utc>>,
+    /// Front matter's `seed`.
+    pub seed: String,
+    /// Files and steps in their order.
+    pub blocks: Vec<Block>,
+    /// What is wrong with it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A part of a document that means something.
+#[derive(Clone, Debug)]
+pub enum Block {
+    /// A fence that holds a file.
+    File(File),
+    /// One command.
+    Step(Step),
+}
+
+/// A fence that holds a file.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Its `title`, or `""`.
+    pub name: String,
+    /// Whether objects and configuration are looked for in it.
+    pub manifest: bool,
+    /// The line on which its text begins, from 1.
+    pub line: u32,
+    /// Its last line.
+    pub end_line: u32,
+    /// Spaces that CommonMark takes from the start of each line.
+    pub indent: u32,
+    /// Its text.
+    pub text: Rc<str>,
+}
+
+/// One command and what the document says it prints.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// As typed, continuation lines included, without the prompt.
+    pub command: String,
+    /// First line, from 1.
+    pub line: u32,
+    /// The command's last line.
+    pub end_line: u32,
+    /// The command, or where it could not be read.
+    pub script: Result<shell::Script, Diagnostic>,
+    /// What it prints; `None` where the document does not say.
+    pub expected: Option<String>,
+    /// Whether it stands in a fence of the kind that says what a command prints.
+    pub console: bool,
+}
+
+/// Reads the document `text`, which is known as `name`.
+pub fn read(name: &str, text: &str) -> Document {
+    let mut reader = Reader { file: name.into(), document: Document::default() };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = text.lines().zip(1..).peekable();
+    if lines.peek().is_some_and(|(line, _)| line.trim_end() == "---") {
+        reader.front_matter(&mut lines);
+    }
+    let mut comment = false;
+    while let Some((line, number)) = lines.next() {
+        comment = comment || (line.trim_start().starts_with("<!--") && opening(line).is_none());
+        if comment {
+            comment = !line.contains("-->");
+        } else if let Some(fence) = opening(line) {
+            let mut content = Vec::new();
+            let mut closed = false;
+            for (line, _) in lines.by_ref() {
+                if fence.closes(line) {
+                    closed = true;
+                    break;
+                }
+                let spaces = line.len() - line.trim_start_matches(' ').len();
+                content.push(line.get(spaces.min(fence.indent)..).unwrap_or_default());
+            }
+            if !closed {
+                let message = "The fence is not closed: it goes on to the end of the document.";
+                reader.diagnose(Severity::Warning, number, 0, message);
+            }
+            reader.fence(&fence, number + 1, &content);
+        }
+    }
+    reader.document
+}
+
+struct Reader {
+    file: Rc<str>,
+    document: Document,
+}
+
+impl Reader {
+    fn diagnose(&mut self, severity: Severity, line: u32, column: u32, message: impl Into<String>) {
+        let file = self.file.clone();
+        self.document.diagnostics.push(Diagnostic { severity, file, line, column, message: message.into() });
+    }
+
+    /// Reads scalars only: what other tools keep in front matter is theirs. `1.10` stays `1.10`, which YAML would make 1.1.
+    fn front_matter<'a>(&mut self, lines: &mut impl Iterator<Item = (&'a str, u32)>) {
+        lines.next();
+        for (line, number) in lines {
+            if matches!(line.trim_end(), "---" | "...") {
+                return;
+            }
+            let Some((key, value)) = line.split_once(':') else { continue };
+            let column =
+                key.chars().count() as u32 + 2 + (value.chars().take_while(|c| c.is_whitespace()).count() as u32);
+            let value = value.split(" #").next().unwrap_or_default().trim();
+            let value = ['"', '\'']
+                .iter()
+                .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
+                .unwrap_or(value)
+                .to_owned();
+            match key {
+                "title" => self.document.title = value,
+                "seed" => self.document.seed = value,
+                "release" => self.document.release = Some((value, number)),
+                "clock" => match DateTime::parse_from_rfc3339(&value) {
+                    Ok(clock) => self.document.clock = Some(clock.to_utc()),
+                    Err(_) => self.diagnose(
+                        Severity::Error,
+                        number,
+                        column,
+                        "`clock` is no time: write it as 2017-07-02T18:17:15Z.",
+                    ),
+                },
+                _ => {}
+            }
+        }
+        self.diagnose(
+            Severity::Warning,
+            1,
+            0,
+            "The front matter is not closed by `---`: the document has nothing else.",
+        );
+    }
+
+    fn fence(&mut self, fence: &Fence<'_>, line: u32, content: &[&str]) {
+        let language = fence.info.split([' ', '\t', '?', '{', ',']).next().unwrap_or_default();
+        match language {
+            "console" | "shell-session" => self.console(fence, line, content),
+            "sh" | "shell" | "bash" if content.iter().any(|line| line.starts_with("$ ")) => {
+                self.console(fence, line, content);
+            }
+            "sh" | "shell" | "bash" => self.script(fence, line, content),
+            _ => {
+                let name = attribute(fence.info, "title").unwrap_or_default();
+                let yaml = matches!(language, "yaml" | "yml");
+                if !yaml && name.is_empty() {
+                    return;
+                }
+                let mut text = content.join("\n");
+                if !content.is_empty() {
+                    text.push('\n');
+                }
+                self.document.blocks.push(Block::File(File {
+                    manifest: yaml || language == "json",
+                    name,
+                    line,
+                    end_line: line + (content.len() as u32).saturating_sub(1),
+                    indent: fence.indent as u32,
+                    text: text.into(),
+                }));
+            }
+        }
+    }
+
+    /// Lines that begin with `$ ` are steps, what follows each is its output.
+    fn console(&mut self, fence: &Fence<'_>, line: u32, content: &[&str]) {
+        let mut starts: Vec<usize> =
+            content.iter().enumerate().filter(|(_, line)| line.starts_with("$ ")).map(|(at, _)| at).collect();
+        starts.push(content.len());
+        for (start, end) in starts.iter().zip(starts.iter().skip(1)) {
+            let mut own = content.get(*start..*end).unwrap_or_default();
+            if *end < content.len() {
+                own = without_comment(own);
+            }
+            let text = own.join("\n");
+            let text = text.get(2..).unwrap_or_default();
+            let line = line + *start as u32;
+            let indent = fence.indent + 2;
+            let (step, taken) = self.step(text, line, indent, true);
+            let expected = text.get(taken..).unwrap_or_default();
+            let expected = (!expected.trim().is_empty()).then(|| expected.trim_end().to_owned());
+            self.document.blocks.push(Block::Step(Step { expected, ..step }));
+        }
+    }
+
+    /// Every command is a step that may print what it likes.
+    fn script(&mut self, fence: &Fence<'_>, line: u32, content: &[&str]) {
+        let text = content.join("\n");
+        let mut line = line;
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let first = rest.lines().next().unwrap_or_default();
+            if first.trim().is_empty() || first.trim_start().starts_with('#') {
+                rest = rest.get(first.len()..).unwrap_or_default().trim_start_matches('\r');
+                rest = rest.strip_prefix('\n').unwrap_or(rest);
+                line += 1;
+                continue;
+            }
+            let (step, mut taken) = self.step(rest, line, fence.indent, false);
+            if step.script.is_err() {
+                // What is not closed may end anywhere: nothing behind it can be trusted to be a command.
+                taken = rest.len();
+            }
+            line += rest.get(..taken).unwrap_or_default().matches('\n').count() as u32;
+            rest = rest.get(taken..).unwrap_or_default();
+            self.document.blocks.push(Block::Step(step));
+        }
+    }
+
+    /// The command at the start of `text`, and how many bytes it took.
+    fn step(&self, text: &str, line: u32, indent: usize, console: bool) -> (Step, usize) {
+        let (script, taken) = match shell::read(text) {
+            Ok((script, taken)) => (Ok(script), taken),
+            Err(error) => {
+                let before = text.get(..error.offset).unwrap_or(text);
+                let row = before.matches('\n').count() as u32;
+                let start = before.rfind('\n').map_or(0, |at| at + 1);
+                let column = before.get(start..).unwrap_or_default().chars().count() as u32 + 1;
+                let prompt = if row == 0 { indent } else { indent - 2 * usize::from(console) } as u32;
+                let diagnostic = Diagnostic {
+                    severity: Severity::Error,
+                    file: self.file.clone(),
+                    line: line + row,
+                    column: column + prompt,
+                    message: error.message,
+                };
+                (Err(diagnostic), continued(text))
+            }
+        };
+        let command = text.get(..taken).unwrap_or(text).trim_end().to_owned();
+        let end_line = line + command.matches('\n').count() as u32;
+        (Step { command, line, end_line, script, expected: None, console }, taken)
+    }
+}
+
+/// The length of the first line with those that `\` continues.
+fn continued(text: &str) -> usize {
+    let mut length = 0;
+    for line in text.split_inclusive('\n') {
+        length += line.len();
+        if !line.trim_end_matches(['\r', '\n']).ends_with('\\') {
+            break;
+        }
+    }
+    length
+}
+
+/// Comments that stand right above the next step belong to it, not to the output before.
+fn without_comment<'a, 'b>(lines: &'a [&'b str]) -> &'a [&'b str] {
+    let output =
+        lines.iter().rposition(|line| !line.trim().is_empty() && !line.starts_with('#')).map_or(0, |at| at + 1);
+    let own = lines.get(..output.max(1)).unwrap_or_default();
+    if lines.get(output..).unwrap_or_default().iter().any(|line| line.starts_with('#')) { own } else { lines }
+}
+
+struct Fence<'a> {
+    marker: char,
+    length: usize,
+    indent: usize,
+    info: &'a str,
+}
+
+impl Fence<'_> {
+    fn closes(&self, line: &str) -> bool {
+        let rest = line.trim_start_matches(' ');
+        let after = rest.trim_start_matches(self.marker);
+        line.len() - rest.len() <= 3 && rest.len() - after.len() >= self.length && after.trim().is_empty()
+    }
+}
+
+fn opening(line: &str) -> Option<Fence<'_>> {
+    let rest = line.trim_start_matches(' ');
+    let indent = line.len() - rest.len();
+    let marker = rest.chars().next().filter(|first| matches!(first, '`' | '~'))?;
+    let info = rest.trim_start_matches(marker);
+    let length = rest.len() - info.len();
+    let valid = indent <= 3 && length >= 3 && !(marker == '`' && info.contains('`'));
+    valid.then(|| Fence { marker, length, indent, info: info.trim() })
+}
+
+/// `name="value"`, `name='value'` or `name=value` in an info string.
+fn attribute(info: &str, name: &str) -> Option<String> {
+    let mut from = 0;
+    loop {
+        let rest = info.get(from..)?;
+        let at = rest.find(name)?;
+        let before = rest.get(..at)?.chars().next_back().or_else(|| info.get(..from)?.chars().next_back());
+        from += at + name.len();
+        let Some(value) = info.get(from..)?.strip_prefix('=') else { continue };
+        if before.is_some_and(|before| !before.is_whitespace() && !matches!(before, '{' | ',')) {
+            continue;
+        }
+        let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
+        let value = match quote {
+            Some(quote) => value.get(1..)?.split(quote).next(),
+            None => value.split([' ', '\t', '}', ',']).next(),
+        };
+        return value.map(str::to_owned);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A document in one line a block.
+    fn outline(text: &str) -> Vec<String> {
+        let document = read("a.md", text);
+        let blocks = document.blocks.iter().map(|block| match block {
+            Block::File(file) => {
+                format!("file {:?} {}-{} {:?}", file.name, file.line, file.end_line, &*file.text)
+            }
+            Block::Step(step) => match &step.script {
+                Ok(_) => format!("step {}-{} {:?} {:?}", step.line, step.end_line, step.command, step.expected),
+                Err(error) => format!("broken {}:{} {} {:?}", error.line, error.column, error.message, step.expected),
+            },
+        });
+        let diagnostics = document.diagnostics.iter().map(|found| format!("{}: {}", found.line, found.message));
+        blocks.chain(diagnostics).collect()
+    }
+
+    #[test]
+    fn reads_fences_as_commonmark_does() {
+        for (text, expected) in [
+            ("```yaml\na: 1\n```\n", vec![r#"file "" 2-2 "a: 1\n""#]),
+            ("~~~~ yaml  title=\"a b.yaml\"\n~~~\n~~~~\n", vec![r#"file "a b.yaml" 2-2 "~~~\n""#]),
+            ("   ```text title='x'\n     a\n  b\n   ```", vec![r#"file "x" 2-3 "  a\nb\n""#]),
+            ("    ```yaml\n    a\n    ```", vec![]),
+            ("```yaml `\na", vec![]),
+            ("```json\n{}\n```\n```json title=a.json\n{}\n```", vec![r#"file "a.json" 5-5 "{}\n""#]),
+            ("```yaml subtitle=\"no\" title=\"yes\"\n```", vec![r#"file "yes" 2-2 """#]),
+            ("<!--\n```yaml\na: 1\n```\n-->\n```yaml\nb: 1\n```", vec![r#"file "" 7-7 "b: 1\n""#]),
+            (
+                "```yaml\r\na: 1\r\n",
+                vec![r#"file "" 2-2 "a: 1\n""#, "1: The fence is not closed: it goes on to the end of the document."],
+            ),
+            ("prose `$ false` \n$ false\n", vec![]),
+        ] {
+            assert_eq!(outline(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_steps_and_what_they_print() {
+        for (text, expected) in [
+            ("```console\n$ a\n```", vec![r#"step 2-2 "a" None"#]),
+            (
+                "```console\n# why\n$ a\nx\n\n$ b \\\n  c\ny\n```",
+                vec![r#"step 3-3 "a" Some("x")"#, r#"step 6-7 "b \\\n  c" Some("y")"#],
+            ),
+            (
+                "```console?prompt=$\n$ a\n\nx\n# next\n$ b\n# out\n```",
+                vec![r#"step 2-2 "a" Some("\nx")"#, r##"step 6-6 "b" Some("# out")"##],
+            ),
+            ("```console\n$ a <<E\nx\nE\ny\n```", vec![r#"step 2-4 "a <<E\nx\nE" Some("y")"#]),
+            (
+                "```sh\n# c\na \\\n b\n\nc \"\nd\"\n```",
+                vec![r#"step 3-4 "a \\\n b" None"#, r#"step 6-7 "c \"\nd\"" None"#],
+            ),
+            ("```sh\n$ a\nx\n```", vec![r#"step 2-2 "a" Some("x")"#]),
+            (
+                "  ```console\n  $ ä '\n  x\n  $ b\n  ```",
+                vec![r#"broken 2:7 `'` is not closed Some("x")"#, r#"step 4-4 "b" None"#],
+            ),
+            ("```sh\na\nb 'x\nc\n```", vec![r#"step 2-2 "a" None"#, "broken 3:3 `'` is not closed None"]),
+        ] {
+            assert_eq!(outline(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_front_matter() {
+        let document = read(
+            "a.md",
+            "---\ntitle: \"A: b\"\nrelease: 1.10\nclock: 2017-07-02T18:17:15+02:00 # then\nseed: 'x'\nlayout: post\n---\n```yaml\n```",
+        );
+        assert_eq!(
+            (document.title.as_str(), document.release.clone(), document.seed.as_str(), document.blocks.len()),
+            ("A: b", Some(("1.10".to_owned(), 3)), "x", 1)
+        );
+        assert_eq!(document.clock.map(|clock| clock.to_rfc3339()), Some("2017-07-02T16:17:15+00:00".to_owned()));
+        let broken = read("a.md", "---\nclock: yesterday\n---\n").diagnostics;
+        assert_eq!(broken.iter().map(|found| (found.line, found.column)).collect::<Vec<_>>(), [(2, 8)]);
+    }
+}

@@ -1,3 +1,0 @@
-module portcullis/tools/schema
-
-go 1.22
