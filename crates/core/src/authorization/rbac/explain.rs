@@ -92,7 +92,7 @@ pub(in crate::authorization) fn nearest<'a>(
 }
 
 impl Role {
-    fn location(&self, rule: usize) -> Location {
+    pub(super) fn location(&self, rule: usize) -> Location {
         self.object.location(&[PathStep::Key("rules"), PathStep::Index(rule)])
     }
 }

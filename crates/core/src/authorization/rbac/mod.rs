@@ -12,9 +12,11 @@ use crate::authentication::User;
 use crate::manifest::{Map, Object, Value};
 use crate::request::{RequestInfo, quote};
 
+mod access;
 mod explain;
 mod reconcile;
 
+pub use access::Grant;
 pub(super) use explain::nearest;
 pub use reconcile::{Reconciled, reconcile_binding, reconcile_role};
 
