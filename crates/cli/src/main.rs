@@ -1,1 +1,86 @@
-fn main() {}
+//! The `portcullis` program: what the page does, at the terminal and in a build.
+
+mod check;
+mod show;
+
+use std::process::ExitCode;
+
+use portcullis_console::arguments::{Argument, Arguments};
+
+const USAGE: &str = "\
+Portcullis says what a Kubernetes API server would answer.
+
+usage: portcullis check [--release R] FILE.md...
+           replays documents and compares what they print with what they say
+       portcullis run [--release R] [-o json|text] FILE.md
+           prints all that a document gives
+       portcullis help | version
+";
+
+/// What ends a command before it could do its work: a message, and exit status 2.
+struct Usage(String);
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let (command, rest) = match words.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("", words.as_slice()),
+    };
+    let outcome = match command {
+        "check" => check::run(rest),
+        "run" => show::run(rest),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(true)
+        }
+        "version" | "--version" | "-V" => {
+            println!("portcullis {}", env!("CARGO_PKG_VERSION"));
+            Ok(true)
+        }
+        "" => Err(Usage("a command is missing".to_owned())),
+        other => Err(Usage(format!("`{other}` is no command"))),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(Usage(message)) => {
+            eprintln!("portcullis: {message}\n\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The files and the options of a command; each of `options` takes a value and may be given again.
+fn parse<'a>(
+    words: &'a [String],
+    options: &[&'static str],
+) -> Result<(Vec<&'a str>, Vec<(&'static str, &'a str)>), Usage> {
+    let (mut files, mut given) = (Vec::new(), Vec::new());
+    let mut parts = Arguments::new(words);
+    while let Some(part) = parts.next() {
+        let name = match part {
+            Argument::Operand(file) => {
+                files.push(file);
+                continue;
+            }
+            Argument::Short('o') => "output",
+            Argument::Long(name) => name,
+            Argument::Short(_) | Argument::Excess(_) => "",
+        };
+        let option = options.iter().find(|option| **option == name);
+        let option = *option.ok_or_else(|| Usage(format!("`{part}` is no option of this command")))?;
+        let value = parts.value().ok_or_else(|| Usage(format!("`{part}` needs a value")))?;
+        given.push((option, value));
+    }
+    Ok((files, given))
+}
+
+/// The release that was asked for, if it is one.
+fn release<'a>(given: &[(&'static str, &'a str)]) -> Option<&'a str> {
+    given.iter().rev().find(|(name, _)| *name == "release").map(|(_, value)| *value)
+}
+
+fn read(file: &str) -> Result<String, Usage> {
+    let bytes = std::fs::read(file).map_err(|error| Usage(format!("{file}: {error}")))?;
+    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}

@@ -4,7 +4,7 @@
 //! end and blank lines at both ends do not count; all else is compared byte by byte.
 
 /// Comparisons of lines after which two texts count as different: keeps a hostile document from hanging the page.
-const BUDGET: usize = 20_000_000;
+const BUDGET: usize = 5_000_000;
 
 /// Cells of the table behind [`align`]; longer texts are set side by side line by line.
 const ALIGNED: usize = 1_000_000;

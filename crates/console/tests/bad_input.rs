@@ -1,0 +1,69 @@
+//! Nothing that is pasted may panic, hang or lose the other answers. None of these tests looks at a clock: what is too
+//! slow is noticed by whoever waits for it.
+
+use portcullis_console::report::Report;
+use portcullis_console::run;
+
+fn outputs(report: &Report) -> Vec<&str> {
+    report.steps.iter().map(|step| step.output.as_str()).collect()
+}
+
+#[test]
+fn what_is_broken_is_told_and_hides_nothing() {
+    let dashes = format!("```yaml\n{}a\n```\n", "- ".repeat(20_000));
+    let brackets = format!("```yaml\na: {}\n```\n", "[".repeat(20_000));
+    let mut bomb = "```yaml\na0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for level in 1..20 {
+        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(",")));
+    }
+    bomb.push_str("```\n");
+    for (broken, line) in [
+        (dashes.as_str(), 2),
+        (brackets.as_str(), 2),
+        (bomb.as_str(), 2),
+        ("```yaml\na: 'x\n```\n", 2),
+        ("```yaml\na:\n\t- b\n```\n", 3),
+        ("```sh\necho 'x\n```\n", 2),
+        ("---\nclock: soon\n---\n", 2),
+        ("---\nrelease: 0.1\n---\n", 2),
+    ] {
+        let report = run("bad.md", &format!("{broken}~~~console\n$ echo a\na\n~~~\n"), None);
+        assert_eq!(outputs(&report).last(), Some(&"a\n"), "{broken:.40}");
+        let errors: Vec<_> = report.diagnostics.iter().filter(|found| found.line >= line).collect();
+        assert!(!errors.is_empty(), "{broken:.40}: {:?}", report.diagnostics);
+        assert!(errors.iter().all(|found| found.file == "bad.md" && !found.message.is_empty()), "{errors:?}");
+    }
+}
+
+#[test]
+fn columns_are_those_of_an_editor() {
+    let report = run("a.md", "  ```sh\n  echo 😀ä '\n  ```\n", None);
+    let place = report.diagnostics.iter().find(|found| found.message.contains("not closed")).unwrap();
+    assert_eq!((place.line, place.column), (2, 12));
+}
+
+#[test]
+fn large_texts_pass_through() {
+    let prose = "Nothing to see here.\n".repeat(1 << 20);
+    let comment =
+        format!("```text title=\"big.txt\"\n{prose}```\n```console\n$ wc -c big.txt\n22020096 big.txt\n```\n");
+    let report = run("big.md", &comment, None);
+    assert_eq!(report.steps[0].matched, Some(true));
+    let fences = "```\n".repeat(1 << 20);
+    assert!(run("fences.md", &fences, None).steps.is_empty());
+    let command = format!("```console\n$ echo {}\n```\n", "$A".repeat(1 << 20));
+    assert_eq!(outputs(&run("long.md", &command, None)), ["\n"]);
+    let steps = format!("```console\n{}```\n", "$ true\n".repeat(20_000));
+    assert_eq!(run("steps.md", &steps, None).steps.len(), 20_000);
+    let patterns = format!("```console\n$ true\n{}```\n", "...\n[..]\n".repeat(20_000));
+    assert_eq!(run("patterns.md", &patterns, None).steps[0].matched, Some(false));
+}
+
+#[test]
+fn bytes_that_are_no_text_stay_apart() {
+    for text in
+        ["\u{0}\u{1}\u{feff}```console\n$ echo a\n", "```console\r\n$ echo a\r\n```\r\n", "$ ", "```", "~~~", "---", ""]
+    {
+        run("odd.md", text, None);
+    }
+}
