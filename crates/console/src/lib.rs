@@ -5,6 +5,7 @@ pub mod awaited;
 pub mod commands;
 pub mod report;
 mod run;
+pub mod secrets;
 pub mod session;
 mod shell;
 pub mod transcript;
