@@ -55,7 +55,7 @@ pub struct Identity {
 #[derive(Clone, Debug)]
 pub struct Authenticators {
     passwords: Option<BTreeMap<String, (String, User)>>,
-    tokens: BTreeMap<String, User>,
+    tokens: Option<BTreeMap<String, User>>,
     /// `--anonymous-auth`, unless AlwaysAllow forces it off.
     pub anonymous: bool,
     /// `--insecure-allow-any-token`.
@@ -66,13 +66,7 @@ pub struct Authenticators {
 
 impl Default for Authenticators {
     fn default() -> Self {
-        Self {
-            passwords: None,
-            tokens: BTreeMap::new(),
-            anonymous: true,
-            any_token: false,
-            service_account_lookup: true,
-        }
+        Self { passwords: None, tokens: None, anonymous: true, any_token: false, service_account_lookup: true }
     }
 }
 
@@ -85,7 +79,7 @@ impl Authenticators {
 
     /// Adds the users of a `--token-auth-file` that stands at `path`.
     pub fn add_token_auth_file(&mut self, path: &str, text: &str) -> Result<(), String> {
-        self.tokens = files::tokens(path, text)?;
+        self.tokens = Some(files::tokens(path, text)?);
         Ok(())
     }
 
@@ -94,44 +88,43 @@ impl Authenticators {
         self.passwords.is_some()
     }
 
-    /// Who sent `request`; `None` is a 401. The first authenticator that recognises it wins, and one that refuses
-    /// does not stop those behind it. Only who brought nothing that was refused is anonymous.
-    pub fn authenticate(&self, request: &Request, now: DateTime<Utc>, get: Get<'_>) -> Option<Identity> {
-        let mut refused = false;
+    /// Who sent `request`. The first authenticator that recognises it wins, and one that refuses does not stop those
+    /// behind it. Only who brought nothing that was refused is anonymous.
+    ///
+    /// The error is a 401, with why each of the authenticators refused; empty where anonymous requests are off.
+    pub fn authenticate(&self, request: &Request, now: DateTime<Utc>, get: Get<'_>) -> Result<Identity, Vec<String>> {
+        let mut refused = Vec::new();
         let mut notes = Vec::new();
         let found = self
             .password(request, &mut refused)
             .map(|user| (user, "basic"))
             .or_else(|| Some((certificate_user(request)?, "x509")))
-            .or_else(|| {
-                let token = bearer_token(request)?;
-                let found = self.token(token, now, get, &mut notes);
-                refused |= found.is_none();
-                found
-            });
+            .or_else(|| self.token(bearer_token(request)?, now, get, &mut refused, &mut notes));
         let (mut user, authenticator) = match found {
             Some(found) => found,
-            None if self.anonymous && !refused => {
+            None if self.anonymous && refused.is_empty() => {
                 let groups = vec![UNAUTHENTICATED.to_owned()];
                 (User { name: ANONYMOUS.to_owned(), groups, ..User::default() }, "anonymous")
             }
-            None => return None,
+            None => return Err(refused),
         };
         if user.name != ANONYMOUS && !user.groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED)
         {
             user.groups.push(AUTHENTICATED.to_owned());
         }
-        Some(Identity { user, impersonator: None, authenticator, notes })
+        Ok(Identity { user, impersonator: None, authenticator, notes })
     }
 
-    fn password(&self, request: &Request, refused: &mut bool) -> Option<User> {
+    fn password(&self, request: &Request, refused: &mut Vec<String>) -> Option<User> {
         let passwords = self.passwords.as_ref()?;
         let (scheme, encoded) = request.header("Authorization").split_once(' ')?;
         let decoded = service_account::BASE64.decode(encoded).ok().filter(|_| scheme.eq_ignore_ascii_case("Basic"))?;
         let credentials = String::from_utf8(decoded).ok()?;
         let (name, password) = credentials.split_once(':')?;
         let user = passwords.get(name).filter(|(known, _)| known == password).map(|(_, user)| user.clone());
-        *refused |= user.is_none();
+        if user.is_none() {
+            refused.push("invalid username/password combination".to_owned());
+        }
         user
     }
 
@@ -140,19 +133,26 @@ impl Authenticators {
         token: &str,
         now: DateTime<Utc>,
         get: Get<'_>,
+        refused: &mut Vec<String>,
         notes: &mut Vec<String>,
     ) -> Option<(User, &'static str)> {
-        if let Some(user) = self.tokens.get(token) {
-            return Some((user.clone(), "tokenfile"));
-        }
-        let lookup = self.service_account_lookup.then_some(get);
-        if let service_account::Authenticated::Accepted { user, verified } =
-            service_account::authenticate(token, now, lookup)
-        {
-            if !verified {
-                notes.push("The token comes from another cluster: its claims are taken as they stand, its signature was not verified.".to_owned());
+        const INVALID: &str = "invalid bearer token";
+        if let Some(tokens) = &self.tokens {
+            if let Some(user) = tokens.get(token) {
+                return Some((user.clone(), "tokenfile"));
             }
-            return Some((user, "serviceaccount"));
+            refused.push(INVALID.to_owned());
+        }
+        match service_account::authenticate(token, now, self.service_account_lookup.then_some(get)) {
+            service_account::Authenticated::Accepted { user, verified } => {
+                if !verified {
+                    let note = "The token comes from another cluster: its signature was not verified, its claims are taken as they stand.";
+                    notes.push(note.to_owned());
+                }
+                return Some((user, "serviceaccount"));
+            }
+            service_account::Authenticated::Refused(error) => refused.push(error),
+            service_account::Authenticated::NoOpinion => refused.push(INVALID.to_owned()),
         }
         if !self.any_token {
             return None;
@@ -192,11 +192,11 @@ mod tests {
 
     fn who(authenticators: &Authenticators, request: &Request) -> String {
         match authenticators.authenticate(request, DateTime::UNIX_EPOCH, &|_, _, _| None) {
-            Some(identity) => {
+            Ok(identity) => {
                 let User { name, uid, groups, .. } = identity.user;
                 format!("{} {name}|{uid}|{}", identity.authenticator, groups.join(","))
             }
-            None => "401".to_owned(),
+            Err(refused) => format!("401 {}", refused.join(", ")),
         }
     }
 
@@ -220,16 +220,16 @@ mod tests {
             (&both, "bearer tok-alice extra", None, "tokenfile alice|u1|dev,x,system:authenticated"),
             (&both, "Bearer tok-un", None, "tokenfile system:anonymous||system:unauthenticated"),
             (&both, "Bearer tok-alice", Some(("carol", [].as_slice())), "x509 carol||system:authenticated"),
-            (&both, "Bearer wrong", None, "401"),
+            (&both, "Bearer wrong", None, "401 invalid bearer token, invalid bearer token"),
             (&both, "Bearer wrong", alice, "x509 alice||dev,second,system:authenticated"),
             (&both, "Bearer", None, "anonymous system:anonymous||system:unauthenticated"),
             (&both, "Bearer  tok-alice", None, "anonymous system:anonymous||system:unauthenticated"),
             (&both, "Token tok-alice", None, "anonymous system:anonymous||system:unauthenticated"),
             (&both, good, alice, "basic bob|77|g1,system:authenticated"),
             (&both, bad, alice, "x509 alice||dev,second,system:authenticated"),
-            (&both, bad, None, "401"),
+            (&both, bad, None, "401 invalid username/password combination"),
             (&tokens, good, None, "anonymous system:anonymous||system:unauthenticated"),
-            (&Authenticators { anonymous: false, ..both.clone() }, "", None, "401"),
+            (&Authenticators { anonymous: false, ..both.clone() }, "", None, "401 "),
             (
                 &Authenticators { any_token: true, ..both.clone() },
                 "Bearer u/g,h",

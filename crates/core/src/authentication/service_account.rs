@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Get, User};
 use crate::manifest::Value;
+use crate::request::quote;
 
 const PREFIX: &str = "system:serviceaccount:";
 const ISSUER: &str = "kubernetes/serviceaccount";
@@ -79,8 +80,8 @@ fn sign(signed: &str) -> [u8; 256] {
 pub(super) enum Authenticated {
     /// It is no service account token.
     NoOpinion,
-    /// It is refused. The client only sees 401.
-    Refused,
+    /// It is refused. The client only sees 401, and a TokenReview why.
+    Refused(String),
     /// It is this user's. `verified` is false where another cluster signed it: its claims are taken as they are.
     Accepted {
         /// The user that the claims name.
@@ -100,10 +101,15 @@ pub(super) fn authenticate(token: &str, now: DateTime<Utc>, lookup: Option<Get<'
     let (Some(head), Some(claims_object)) = (object(header), object(claims)) else { return Authenticated::NoOpinion };
     let alg = head.get("alg").and_then(Value::as_str).unwrap_or("");
     let seconds = |claim: &str| claims_object.get(claim).and_then(Value::as_f64);
-    let is_due = seconds("nbf").is_none_or(|begin| begin <= now.timestamp() as f64)
-        && seconds("exp").is_none_or(|end| now.timestamp() as f64 <= end);
-    if !matches!(alg, "RS256" | "RS384" | "RS512" | "ES256" | "ES384" | "ES512") || !is_due {
-        return Authenticated::Refused;
+    let refused = |error: &str| Authenticated::Refused(error.to_owned());
+    if !matches!(alg, "RS256" | "RS384" | "RS512" | "ES256" | "ES384" | "ES512") {
+        return Authenticated::Refused(format!("Unexpected signing method: {alg}"));
+    }
+    if seconds("exp").is_some_and(|end| now.timestamp() as f64 > end) {
+        return refused("Token is expired");
+    }
+    if seconds("nbf").is_some_and(|begin| (now.timestamp() as f64) < begin) {
+        return refused("Token is not valid yet");
     }
     let signed = format!("{header}.{claims}");
     let verified = BASE64URL.decode(signature).is_ok_and(|signature| signature == sign(&signed));
@@ -115,17 +121,27 @@ pub(super) fn authenticate(token: &str, now: DateTime<Utc>, lookup: Option<Get<'
     let namespace = claim("kubernetes.io/serviceaccount/namespace");
     let name = claim("kubernetes.io/serviceaccount/service-account.name");
     let uid = claim("kubernetes.io/serviceaccount/service-account.uid");
-    if uid.is_empty() || split_user_name(claim("sub")) != Some((namespace, name)) {
-        return Authenticated::Refused;
+    let needed =
+        [("sub", claim("sub")), ("namespace", namespace), ("serviceAccountName", name), ("serviceAccountUID", uid)];
+    if let Some((missing, _)) = needed.iter().find(|(_, value)| value.is_empty()) {
+        return Authenticated::Refused(format!("{missing} claim is missing"));
+    }
+    if split_user_name(claim("sub")) != Some((namespace, name)) {
+        return refused("sub claim is invalid");
     }
     if let (true, Some(get)) = (verified, lookup) {
-        let secret = get("secrets", namespace, claim("kubernetes.io/serviceaccount/secret.name"));
-        let copy = secret.as_ref().map(|secret| BASE64.decode(secret.text(&["data", "token"])));
-        let account = get("serviceaccounts", namespace, name);
-        let current = copy.is_some_and(|copy| copy.is_ok_and(|copy| copy == token.as_bytes()))
-            && account.is_some_and(|account| account.uid() == uid);
-        if !current {
-            return Authenticated::Refused;
+        let Some(secret) = get("secrets", namespace, claim("kubernetes.io/serviceaccount/secret.name")) else {
+            return refused("Token has been invalidated");
+        };
+        if BASE64.decode(secret.text(&["data", "token"])).ok().as_deref() != Some(token.as_bytes()) {
+            return refused("Token does not match server's copy");
+        }
+        let Some(account) = get("serviceaccounts", namespace, name) else {
+            return Authenticated::Refused(format!("serviceaccounts {} not found", quote(name)));
+        };
+        if account.uid() != uid {
+            let current = account.uid();
+            return Authenticated::Refused(format!("ServiceAccount UID ({current}) does not match claim ({uid})"));
         }
     }
     Authenticated::Accepted { user: user(namespace, name, uid), verified }
@@ -200,28 +216,34 @@ mod tests {
                 _ => account.clone(),
             };
             match authenticate(token, now, lookup.then_some(&get)) {
-                Authenticated::NoOpinion => "no opinion",
-                Authenticated::Refused => "refused",
-                Authenticated::Accepted { verified: true, .. } => "verified",
-                Authenticated::Accepted { verified: false, .. } => "believed",
+                Authenticated::NoOpinion => "no opinion".to_owned(),
+                Authenticated::Refused(error) => error,
+                Authenticated::Accepted { verified: true, .. } => "verified".to_owned(),
+                Authenticated::Accepted { verified: false, .. } => "believed".to_owned(),
             }
         };
         for (token, stored, uid, lookup, expected) in [
             (own.clone(), Some(&*own), Some("u"), true, "verified"),
-            (own.clone(), None, Some("u"), true, "refused"),
-            (own.clone(), Some("other"), Some("u"), true, "refused"),
-            (own.clone(), Some(&*own), None, true, "refused"),
-            (own.clone(), Some(&*own), Some("v"), true, "refused"),
+            (own.clone(), None, Some("u"), true, "Token has been invalidated"),
+            (own.clone(), Some("other"), Some("u"), true, "Token does not match server's copy"),
+            (own.clone(), Some(&*own), None, true, "serviceaccounts \"sa\" not found"),
+            (own.clone(), Some(&*own), Some("v"), true, "ServiceAccount UID (v) does not match claim (u)"),
             (own.clone(), None, None, false, "verified"),
             (foreign(&[]), None, None, true, "believed"),
             (foreign(&[("iss", json!("other"))]), None, None, true, "no opinion"),
-            (foreign(&[("sub", json!("bob"))]), None, None, true, "refused"),
-            (foreign(&[("exp", json!(999))]), None, None, true, "refused"),
+            (foreign(&[("sub", json!("bob"))]), None, None, true, "sub claim is invalid"),
+            (foreign(&[("exp", json!(999))]), None, None, true, "Token is expired"),
             (foreign(&[("exp", json!(1000)), ("nbf", json!(1000))]), None, None, true, "believed"),
-            (foreign(&[("nbf", json!(1001))]), None, None, true, "refused"),
+            (foreign(&[("nbf", json!(1001))]), None, None, true, "Token is not valid yet"),
             ("bad.jwt.token".to_owned(), None, None, true, "no opinion"),
             ("a.b".to_owned(), None, None, true, "no opinion"),
-            (format!("{}.e30.", BASE64URL.encode(r#"{"alg":"none"}"#)), None, None, true, "refused"),
+            (
+                format!("{}.e30.", BASE64URL.encode(r#"{"alg":"none"}"#)),
+                None,
+                None,
+                true,
+                "Unexpected signing method: none",
+            ),
         ] {
             assert_eq!(check(&token, stored.map(secret), uid.map(account), lookup), expected, "{token}");
         }
