@@ -6,7 +6,9 @@ mod discovery;
 pub mod flags;
 mod negotiation;
 pub mod rest;
+mod reviews;
 mod routes;
+mod start;
 pub mod status;
 mod wire;
 

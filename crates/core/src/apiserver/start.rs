@@ -1,0 +1,184 @@
+//! From flags and files to the parts of a server, or to the error with which it does not start.
+//!
+//! The order of the checks is that of `CreateKubeAPIServerConfig` and `BuildGenericConfig` in
+//! `cmd/kube-apiserver/app/server.go`: the first error ends the start.
+
+use super::flags::Flags;
+use super::{File, Files};
+use crate::authentication::Authenticators;
+use crate::authorization::{Mode, abac};
+use crate::encryption;
+use crate::request::quote;
+
+/// What `--admission-control` may name.
+const PLUGINS: [&str; 26] = [
+    "AlwaysAdmit",
+    "AlwaysDeny",
+    "AlwaysPullImages",
+    "DefaultStorageClass",
+    "DefaultTolerationSeconds",
+    "DenyEscalatingExec",
+    "DenyExecOnPrivileged",
+    "GenericAdmissionWebhook",
+    "ImagePolicyWebhook",
+    "InitialResources",
+    "Initializers",
+    "LimitPodHardAntiAffinityTopology",
+    "LimitRanger",
+    "NamespaceAutoProvision",
+    "NamespaceExists",
+    "NamespaceLifecycle",
+    "NodeRestriction",
+    "OwnerReferencesPermissionEnforcement",
+    "PersistentVolumeLabel",
+    "PodNodeSelector",
+    "PodPreset",
+    "PodSecurityPolicy",
+    "PodTolerationRestriction",
+    "ResourceQuota",
+    "SecurityContextDeny",
+    "ServiceAccount",
+];
+
+/// The parts of a server that flags and files decide.
+pub(super) struct Parts {
+    pub(super) authenticators: Authenticators,
+    pub(super) modes: Vec<Mode>,
+    pub(super) abac: Option<abac::Policies>,
+    pub(super) node_restriction: bool,
+    pub(super) encryption: encryption::Config,
+    /// The address that the server gives as its own.
+    pub(super) address: String,
+}
+
+/// The parts that `arguments` ask for; the error is what the server prints, and its exit status.
+pub(super) fn parts(arguments: &[String], files: &Files) -> Result<Parts, (String, u8)> {
+    let flags = Flags::parse(arguments).map_err(|error| (error, 2))?;
+    if flags.is_on("version") {
+        return Err(("Kubernetes v1.7.0".to_owned(), 0));
+    }
+    build(&flags, files).map_err(|error| (error, 1))
+}
+
+fn build(flags: &Flags, files: &Files) -> Result<Parts, String> {
+    let modes: Vec<&str> = flags.text("authorization-mode").split(',').collect();
+    let encryption = encryption_config(flags, files)?;
+    let mut authenticators = authenticators(flags, files).map_err(|e| format!("invalid authentication config: {e}"))?;
+    authenticators.anonymous = flags.is_on("anonymous-auth") && !modes.contains(&"AlwaysAllow");
+    let (modes, abac) = authorizers(flags, files).map_err(|error| format!("invalid authorization config: {error}"))?;
+    let mut plugins = flags.text("admission-control").split(',').filter(|name| !name.is_empty());
+    if let Some(unknown) = plugins.clone().find(|name| !PLUGINS.contains(name)) {
+        return Err(format!("failed to initialize admission: Unknown admission plugin: {unknown}"));
+    }
+    let or = |value: &str, default: &str| if value.is_empty() { default.to_owned() } else { value.to_owned() };
+    let address = or(flags.text("advertise-address"), "127.0.0.1");
+    Ok(Parts {
+        authenticators,
+        modes,
+        abac,
+        node_restriction: plugins.any(|name| name == "NodeRestriction"),
+        encryption,
+        address: format!("{address}:{}", or(flags.text("secure-port"), "6443")),
+    })
+}
+
+/// The file that the flag `name` names; `None` where the flag is not given.
+fn file<'a>(flags: &'a Flags, files: &'a Files, name: &str) -> Result<Option<(&'a str, &'a File)>, String> {
+    match flags.text(name) {
+        "" => Ok(None),
+        path => match files.get(path) {
+            Some(file) => Ok(Some((path, file))),
+            None => Err(format!("open {path}: no such file or directory")),
+        },
+    }
+}
+
+fn encryption_config(flags: &Flags, files: &Files) -> Result<encryption::Config, String> {
+    const FLAG: &str = "experimental-encryption-provider-config";
+    const WHAT: &str = "encryption provider configuration file";
+    let failed = |doing: &str, error| format!("error {doing} {WHAT} {}: {error}", quote(flags.text(FLAG)));
+    match file(flags, files, FLAG).map_err(|error| failed("opening", error))? {
+        Some((_, file)) => encryption::Config::parse(&file.text).map_err(|error| failed("while parsing", error)),
+        None => Ok(encryption::Config::default()),
+    }
+}
+
+fn authenticators(flags: &Flags, files: &Files) -> Result<Authenticators, String> {
+    let mut authenticators = Authenticators {
+        any_token: flags.is_on("insecure-allow-any-token"),
+        service_account_lookup: flags.is_on("service-account-lookup"),
+        ..Authenticators::default()
+    };
+    if let Some((path, file)) = file(flags, files, "basic-auth-file")? {
+        authenticators.add_basic_auth_file(path, &file.text)?;
+    }
+    if let Some((path, file)) = file(flags, files, "token-auth-file")? {
+        authenticators.add_token_auth_file(path, &file.text)?;
+    }
+    Ok(authenticators)
+}
+
+fn authorizers(flags: &Flags, files: &Files) -> Result<(Vec<Mode>, Option<abac::Policies>), String> {
+    let mut modes = Vec::new();
+    let mut abac = None;
+    let names = flags.text("authorization-mode");
+    if names.is_empty() {
+        return Err("At least one authorization mode should be passed".to_owned());
+    }
+    for name in names.split(',') {
+        let mode = Mode::parse(name).ok_or_else(|| format!("Unknown authorization mode {name} specified"))?;
+        if modes.contains(&mode) {
+            return Err(format!("Authorization mode {name} specified more than once"));
+        }
+        match mode {
+            Mode::ABAC => {
+                let (path, file) = file(flags, files, "authorization-policy-file")?
+                    .ok_or("ABAC's authorization policy file not passed")?;
+                let policies = abac::Policies::parse(path, &file.text)?;
+                abac = Some(policies.placed(&file.source, file.first_line));
+            }
+            Mode::Webhook if flags.text("authorization-webhook-config-file").is_empty() => {
+                return Err("Webhook's configuration file not passed".to_owned());
+            }
+            _ => {}
+        }
+        modes.push(mode);
+    }
+    for (mode, flag) in
+        [(Mode::ABAC, "authorization-policy-file"), (Mode::Webhook, "authorization-webhook-config-file")]
+    {
+        if !modes.contains(&mode) && !flags.text(flag).is_empty() {
+            return Err(format!("Cannot specify --{flag} without mode {}", mode.name()));
+        }
+    }
+    Ok((modes, abac))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Value;
+
+    const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/1.7/config/errors.jsonl");
+
+    #[test]
+    fn starts_and_fails_to_start_as_recorded() {
+        let Ok(text) = std::fs::read_to_string(VECTORS) else { return println!("skipped: no vectors") };
+        let mut differences = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let case: Value = serde_json::from_str(line).unwrap();
+            let arguments: Vec<String> =
+                case["flags"].as_array().unwrap().iter().map(|flag| flag.as_str().unwrap().to_owned()).collect();
+            let file = |(name, text): (&String, &Value)| {
+                let file = File { source: name.as_str().into(), first_line: 1, text: text.as_str().unwrap().into() };
+                (name.clone(), file)
+            };
+            let files = case["files"].as_object().unwrap().iter().map(file).collect();
+            let (error, exit) = parts(&arguments, &files).err().unzip();
+            if error.as_deref() != case["error"].as_str() || exit.map(u64::from) != case["exit"].as_u64() {
+                differences.push(format!("line {}: {}\n  {error:?} {exit:?}", number + 1, case));
+            }
+        }
+        assert!(differences.is_empty(), "{}\n{}", differences.len(), differences.join("\n"));
+    }
+}
