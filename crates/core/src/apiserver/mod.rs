@@ -3,6 +3,7 @@
 //! The order of the handler chain is that of Kubernetes' `apiserver/pkg/server/config.go` (`DefaultBuildHandlerChain`).
 
 mod discovery;
+mod filters;
 pub mod flags;
 mod negotiation;
 pub mod rest;

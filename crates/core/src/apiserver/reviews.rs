@@ -31,12 +31,7 @@ impl Review {
     }
 
     /// Whom and what an access review asks about. `object` is the decoded review, `asker` who sent it to `namespace`.
-    pub(super) fn subject(
-        self,
-        object: &Value,
-        asker: &User,
-        namespace: &str,
-    ) -> Result<(User, RequestInfo), Status> {
+    pub(super) fn subject(self, object: &Value, asker: &User, namespace: &str) -> Result<(User, RequestInfo), Status> {
         let empty = Value::Null;
         let spec = object.get("spec").unwrap_or(&empty);
         let errors = self.errors(object, spec);
@@ -266,7 +261,16 @@ mod tests {
             };
             assert_eq!(found, expected);
         }
-        let status = Review::SubjectAccess.subject(&json!({"metadata": {"name": "x"}, "spec": {"user": "u", "resourceAttributes": resource}}), &User::default(), "");
-        assert!(status.unwrap_err().message.contains("metadata: Invalid value: v1.ObjectMeta{Name:\"x\", GenerateName:\"\""));
+        let status = Review::SubjectAccess.subject(
+            &json!({"metadata": {"name": "x"}, "spec": {"user": "u", "resourceAttributes": resource}}),
+            &User::default(),
+            "",
+        );
+        assert!(
+            status
+                .unwrap_err()
+                .message
+                .contains("metadata: Invalid value: v1.ObjectMeta{Name:\"x\", GenerateName:\"\"")
+        );
     }
 }
