@@ -213,6 +213,9 @@ impl Policy {
                 false => fail(Failed::Resource, format!("{} is not among it", request.path)),
             };
         }
+        if self.resource.is_empty() && !request.resource.is_empty() {
+            return fail(Failed::Resource, "the request is for no path".to_owned());
+        }
         if !matches(&self.namespace, &request.namespace) {
             let wanted = match request.namespace.as_str() {
                 "" => "the request is for the whole cluster".to_owned(),

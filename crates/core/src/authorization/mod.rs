@@ -17,6 +17,8 @@ pub mod rbac;
 
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod tests;
 
 /// An entry of `--authorization-mode`.
 #[allow(clippy::upper_case_acronyms, reason = "the flag spells them so")]

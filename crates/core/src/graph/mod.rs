@@ -14,6 +14,8 @@ use std::rc::Rc;
 use crate::manifest::{Location, Object};
 
 mod references;
+#[cfg(test)]
+mod tests;
 
 pub use references::{Reference, references};
 
@@ -67,10 +69,13 @@ pub struct Vertex(NonZeroU32);
 /// One end, the node that the edge is tagged with, the other end. `None`, no tag, sorts first.
 type Edge = (Vertex, Option<Vertex>, Vertex);
 
+type Names = HashMap<Rc<str>, Vertex>;
+
 /// The graph. An added, changed or deleted object touches its own edges only.
 #[derive(Debug, Default)]
 pub struct Graph {
-    index: [HashMap<Rc<str>, HashMap<Rc<str>, Vertex>>; 6],
+    /// By kind, namespace and name.
+    index: [HashMap<Rc<str>, Names>; 6],
     /// By handle, from 1.
     entries: Vec<Entry>,
     free: Vec<Vertex>,

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use super::{Binding, Role, Rule, RuleResolver, Subject};
+use super::{Binding, Failed, Role, Rule, RuleResolver, Subject};
 use crate::manifest::{Location, PathStep};
 use crate::request::RequestInfo;
 
@@ -82,9 +82,13 @@ impl Grant<'_> {
         let scope = self.namespace();
         // A path has no namespace, so that only ClusterRoleBindings grant it.
         let there = scope.is_empty() || (request.is_resource_request && scope == request.namespace);
-        let failures = self.granted.failures(request);
-        let but_for_the_name = request.name.is_empty() && failures.first == Some(super::Failed::ResourceName);
-        there && (failures.is_empty() || (failures.count == 1 && but_for_the_name))
+        there
+            && match self.granted.failures(request).first {
+                None => true,
+                // The name is tested last: all else matches.
+                Some(Failed::ResourceName) => request.name.is_empty(),
+                Some(_) => false,
+            }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::{Binding, Role, Rule, RuleResolver, Subject};
+use super::{Binding, Role, Rule, RuleResolver, Subject, distance};
 use crate::authorization::{Attributes, Because, Failed, NearMiss, listed, or_core};
 use crate::manifest::{Location, PathStep};
 use crate::request::RequestInfo;
@@ -38,7 +38,7 @@ impl RuleResolver {
     }
 
     /// Every binding that names the user or one of its groups, with the first thing that failed; nearest first: what
-    /// fails in the fewest parts, then what fails last when a rule is tested.
+    /// fails in few and small parts.
     pub fn nearest(&self, attributes: &Attributes<'_>) -> Vec<NearMiss> {
         let mut bindings = BTreeMap::new();
         for scoped in self.naming(attributes.user) {
@@ -48,21 +48,21 @@ impl RuleResolver {
         }
         let mut misses: Vec<(u8, NearMiss)> =
             bindings.into_values().map(|binding| self.miss(binding, attributes.request)).collect();
-        misses.sort_by_key(|(count, miss)| (*count, miss.failed));
+        misses.sort_by_key(|(away, miss)| (*away, miss.failed));
         misses.into_iter().map(|(_, miss)| miss).collect()
     }
 
-    /// What keeps `binding` from allowing `request`, and in how many parts.
+    /// What keeps `binding` from allowing `request`, and how far away that is.
     fn miss(&self, binding: &Rc<Binding>, request: &RequestInfo) -> (u8, NearMiss) {
         let miss = |failed, message, rule| NearMiss { failed, message, location: binding.object.location(&[]), rule };
         let title = binding.title();
         let Some(role) = self.role(binding) else {
             let message = format!("{title} refers to {}, which does not exist.", binding.role_title());
-            return (u8::MAX, miss(Failed::MissingRole, message, None));
+            return (distance(Failed::MissingRole), miss(Failed::MissingRole, message, None));
         };
         let nearest = nearest(&role.rules, request);
         let location = nearest.map(|(at, ..)| role.location(at));
-        let count = nearest.map_or(u8::MAX - 2, |(.., count)| count);
+        let away = nearest.map_or(distance(Failed::MissingRole) - 1, |(.., away)| away);
         if !binding.namespace.is_empty() && *binding.namespace != *request.namespace {
             let wanted = match request.namespace.as_str() {
                 _ if !request.is_resource_request => "only ClusterRoleBindings grant paths".to_owned(),
@@ -70,25 +70,25 @@ impl RuleResolver {
                 namespace => format!("the request is for namespace {namespace}"),
             };
             let message = format!("{title} grants in namespace {} only; {wanted}.", binding.namespace);
-            return (count + 1, miss(Failed::Namespace, message, location));
+            return (away + distance(Failed::Namespace), miss(Failed::Namespace, message, location));
         }
         let Some((at, rule, failed, _)) = nearest else {
-            return (count, miss(Failed::Verb, format!("{title}: {} has no rules.", binding.role_title()), None));
+            return (away, miss(Failed::Verb, format!("{title}: {} has no rules.", binding.role_title()), None));
         };
         let (number, role) = (at + 1, binding.role_title());
         let (grants, lacks) = (rule.describe(), rule.lacks(failed, request));
-        (count, miss(failed, format!("{title}: rule {number} of {role} grants {grants}; {lacks}."), location))
+        (away, miss(failed, format!("{title}: rule {number} of {role} grants {grants}; {lacks}."), location))
     }
 }
 
-/// The rule that comes nearest to allowing `request`, its index, the first thing that fails, and how many do.
+/// The rule that comes nearest to allowing `request`, its index, the first thing that fails, and how far away it is.
 pub(in crate::authorization) fn nearest<'a>(
     rules: &'a [Rule],
     request: &RequestInfo,
 ) -> Option<(usize, &'a Rule, Failed, u8)> {
     let tested = rules.iter().enumerate().map(|(at, rule)| (at, rule, rule.failures(request)));
-    let (at, rule, failures) = tested.min_by_key(|(_, _, failures)| (failures.count, failures.first))?;
-    Some((at, rule, failures.first.unwrap_or(Failed::Verb), failures.count))
+    let (at, rule, failures) = tested.min_by_key(|(_, _, failures)| (failures.distance, failures.first))?;
+    Some((at, rule, failures.first.unwrap_or(Failed::Verb), failures.distance))
 }
 
 impl Role {

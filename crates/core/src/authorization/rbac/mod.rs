@@ -15,6 +15,8 @@ use crate::request::{RequestInfo, quote};
 mod access;
 mod explain;
 mod reconcile;
+#[cfg(test)]
+mod tests;
 
 pub use access::Grant;
 pub(super) use explain::nearest;
@@ -69,7 +71,7 @@ impl Rule {
 
     /// Whether the rule allows `request`.
     pub fn allows(&self, request: &RequestInfo) -> bool {
-        self.failures(request).is_empty()
+        self.failures(request).first.is_none()
     }
 
     /// What stands in the way of `request`, in the order in which it is tested.
@@ -85,6 +87,8 @@ impl Rule {
             let names = &self.resource_names;
             failures.note(Failed::ResourceName, names.is_empty() || names.contains(&request.name));
         } else {
+            // A rule for resources is further away than one for other paths.
+            failures.distance += u8::from(self.non_resource_urls.is_empty());
             failures.note(Failed::Resource, self.non_resource_urls.iter().any(|url| url_covers(url, &request.path)));
         }
         failures
@@ -123,27 +127,33 @@ impl fmt::Display for Rule {
     }
 }
 
-/// The parts of a rule that do not match a request.
+/// The parts of a rule that do not match a request: the first one tested, and how far they put the rule away from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Failures {
     first: Option<Failed>,
-    count: u8,
+    distance: u8,
 }
 
 impl Failures {
     fn note(&mut self, part: Failed, matches: bool) {
         if !matches {
             self.first = self.first.or(Some(part));
-            self.count += 1;
+            self.distance += distance(part);
         }
-    }
-
-    fn is_empty(self) -> bool {
-        self.count == 0
     }
 }
 
-/// What `rules` grant that `owner` does not hold: one rule for each combination of group, resource, verb and name, and of
+/// Another name of the same resource is near, another verb on it less so; another resource is something else.
+fn distance(part: Failed) -> u8 {
+    match part {
+        Failed::ResourceName | Failed::Subresource => 1,
+        Failed::Verb | Failed::ApiGroup | Failed::Namespace => 2,
+        Failed::Resource | Failed::Path => 3,
+        Failed::MissingRole => 100,
+    }
+}
+
+/// What `needed` grants that `owner` does not hold: one rule for each combination of group, resource, verb and name, and of
 /// URL and verb. Empty where `owner` covers all. Stops at 10,000.
 pub fn covers(owner: &[Rule], needed: &[Rule]) -> Vec<Rule> {
     const ENOUGH: usize = 10_000;

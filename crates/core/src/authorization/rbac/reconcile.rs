@@ -33,7 +33,10 @@ pub fn reconcile_binding(existing: &Value, expected: &Value) -> Reconciled {
     if protected(existing) {
         return Reconciled::Unchanged;
     }
-    let role = |binding: &Value| ["apiGroup", "kind", "name"].map(|key| text(&binding["roleRef"], key).to_owned());
+    let role = |binding: &Value| {
+        let role_ref = binding.get("roleRef").unwrap_or(&Value::Null);
+        ["apiGroup", "kind", "name"].map(|key| text(role_ref, key).to_owned())
+    };
     if role(existing) != role(expected) {
         return Reconciled::Recreate;
     }
@@ -53,7 +56,8 @@ pub fn reconcile_binding(existing: &Value, expected: &Value) -> Reconciled {
 }
 
 fn protected(existing: &Value) -> bool {
-    text(&existing["metadata"]["annotations"], "rbac.authorization.kubernetes.io/autoupdate") == "false"
+    let annotations = existing.pointer("/metadata/annotations").unwrap_or(&Value::Null);
+    text(annotations, "rbac.authorization.kubernetes.io/autoupdate") == "false"
 }
 
 fn elements<'a>(value: &'a Value, key: &str) -> &'a [Value] {
@@ -74,7 +78,9 @@ fn append(value: &mut Value, key: &str, more: Vec<Value>) {
 /// Adds the labels and annotations that `expected` has and `value` lacks, sorted by key as the API prints them.
 fn merge_metadata(value: &mut Value, expected: &Value) {
     for key in ["labels", "annotations"] {
-        let Some(wanted) = expected["metadata"].get(key).and_then(Value::as_object) else { continue };
+        let Some(wanted) = expected.pointer(&format!("/metadata/{key}")).and_then(Value::as_object) else {
+            continue;
+        };
         let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else { continue };
         let mut own = metadata.get(key).and_then(Value::as_object).cloned().unwrap_or_default();
         if wanted.keys().all(|name| own.contains_key(name)) {
