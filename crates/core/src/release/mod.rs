@@ -8,15 +8,21 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 mod bootstrap;
+mod defaults;
+mod quantity;
 mod resources;
+pub(crate) mod schema;
+pub(crate) mod time;
 
 pub use resources::{ResourceType, Subresource};
+use schema::Schema;
 
 /// A Kubernetes release: what its API server serves and how it reads and writes objects.
 #[derive(Debug)]
 pub struct Release {
     version: &'static str,
     resources: Vec<ResourceType>,
+    schema: Schema,
     bootstrap: &'static str,
 }
 
@@ -24,6 +30,7 @@ static ALL: LazyLock<[Release; 1]> = LazyLock::new(|| {
     [Release {
         version: "1.7",
         resources: resources::parse(include_str!("v1_7/resources.txt")),
+        schema: Schema::parse(include_str!("v1_7/types.txt")),
         bootstrap: include_str!("v1_7/bootstrap.txt"),
     }]
 });
@@ -65,11 +72,181 @@ impl Release {
         self.resources.iter().find(|r| r.kind == kind && r.api_version == api_version)
     }
 
+    /// Whether objects of this `apiVersion` and `kind` can be read, served by default or not.
+    pub fn knows_kind(&self, api_version: &str, kind: &str) -> bool {
+        self.schema.kind(api_version, kind).is_some()
+    }
+
+    /// The object that the server makes of `value`, whose own `kind` and `apiVersion` do not count: unknown members are
+    /// dropped, the rest stands in the order of the Go type, quantities, times and base64 in their canonical form, and
+    /// what the server fills in is there.
+    ///
+    /// Errors: an unknown kind, or a member of the wrong type, in Go's words.
+    pub fn decode(&self, api_version: &str, kind: &str, value: Value) -> Result<Value, String> {
+        self.object(api_version, kind, value, true)
+    }
+
+    /// The same without filling in: what reading and writing an object makes of it.
+    pub fn canonical(&self, api_version: &str, kind: &str, value: Value) -> Result<Value, String> {
+        self.object(api_version, kind, value, false)
+    }
+
+    fn object(&self, api_version: &str, kind: &str, value: Value, defaults: bool) -> Result<Value, String> {
+        let Some(known) = self.schema.kind(api_version, kind) else {
+            return Err(format!("no kind \"{kind}\" is registered for version \"{api_version}\""));
+        };
+        self.schema.object(api_version, known, value, defaults)
+    }
+
+    /// The types of the release's objects.
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
     /// The default RBAC objects as `rbac.authorization.k8s.io/v1beta1`, in the order of their creation.
     ///
     /// `node_mode`: `Node` is among the authorization modes, so `system:node` is bound to nobody.
     /// Behaviour: `plugin/pkg/auth/authorizer/rbac/bootstrappolicy`, `pkg/registry/rbac/rest/storage_rbac.go`.
     pub fn bootstrap_policy(&self, node_mode: bool) -> Vec<Value> {
         bootstrap::objects(self.bootstrap, node_mode)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs};
+
+    use super::*;
+
+    fn vectors() -> Vec<Value> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/1.7/etcd/values.jsonl");
+        let Ok(text) = fs::read_to_string(path) else {
+            println!("skipped: no vectors");
+            return Vec::new();
+        };
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn type_of(object: &Value) -> (String, String) {
+        let text = |member: &str| object[member].as_str().unwrap().to_owned();
+        (text("apiVersion"), text("kind"))
+    }
+
+    #[test]
+    fn what_the_server_answered_is_canonical() {
+        let release = Release::find("1.7").unwrap();
+        for line in vectors() {
+            let object = &line["object"];
+            let (api_version, kind) = type_of(object);
+            let canonical = release.canonical(&api_version, &kind, object.clone()).unwrap();
+            assert_eq!(canonical.to_string(), object.to_string());
+        }
+    }
+
+    /// The paths at which two values differ.
+    fn differences(one: &Value, other: &Value, path: &str, into: &mut Vec<String>) {
+        match (one, other) {
+            (Value::Object(a), Value::Object(b)) => {
+                let names: BTreeSet<_> = a.keys().chain(b.keys()).collect();
+                names.into_iter().for_each(|n| differences(&one[n], &other[n], &format!("{path}.{n}"), into));
+            }
+            (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+                a.iter().zip(b).for_each(|(a, b)| differences(a, b, &format!("{path}[]"), into));
+            }
+            _ if one != other => into.push(path.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// What is neither read nor filled in here: the strategies of the registries do it.
+    const OTHERS: &[&str] = &[
+        ".metadata.creationTimestamp",
+        ".metadata.generation",
+        ".metadata.resourceVersion",
+        ".metadata.selfLink",
+        ".metadata.uid",
+        "DaemonSet.spec.templateGeneration",
+        "Job.spec.selector",
+        "Job.spec.template.metadata.labels.",
+        "Namespace.spec.finalizers",
+        "Pod.status.",
+        "Service.spec.clusterIP",
+        "ServiceAccount.secrets[].",
+    ];
+
+    #[test]
+    fn what_was_posted_gets_the_defaults() {
+        let release = Release::find("1.7").unwrap();
+        for line in vectors().iter().filter(|line| line["how"] == "create") {
+            let (api_version, kind) = type_of(&line["posted"]);
+            let decoded = release.decode(&api_version, &kind, line["posted"].clone()).unwrap();
+            let mut paths = Vec::new();
+            differences(&decoded, &line["object"], &kind, &mut paths);
+            paths.retain(|path| !OTHERS.iter().any(|other| path.contains(other)));
+            assert_eq!(paths, Vec::<String>::new(), "{}", line["key"]);
+        }
+    }
+
+    #[test]
+    fn members_of_the_wrong_type_are_errors_and_unknown_ones_are_dropped() {
+        let release = Release::find("1.7").unwrap();
+        let rows = [
+            (
+                "ConfigMap",
+                r#"{"data":{"b":"2","a":"1"},"nope":1}"#,
+                Ok(r#","metadata":{"creationTimestamp":null},"data":{"a":"1","b":"2"}}"#),
+            ),
+            (
+                "ConfigMap",
+                r#"{"data":[]}"#,
+                Err("json: cannot unmarshal array into Go struct field ConfigMap.data of type map[string]interface {}"),
+            ),
+            (
+                "ConfigMap",
+                r#"{"data":{"a":1}}"#,
+                Err("json: cannot unmarshal number into Go struct field ConfigMap.data of type string"),
+            ),
+            (
+                "ConfigMap",
+                r#"[]"#,
+                Err("json: cannot unmarshal array into Go struct field ConfigMap of type ConfigMap"),
+            ),
+            ("Secret", r#"{"data":{"a":"!"}}"#, Err("illegal base64 data at input byte 0")),
+            (
+                "Secret",
+                r#"{"stringData":{"a":"b"}}"#,
+                Ok(r#","metadata":{"creationTimestamp":null},"data":{"a":"Yg=="},"type":"Opaque"}"#),
+            ),
+            (
+                "LimitRange",
+                r#"{"spec":{"limits":null}}"#,
+                Ok(r#","metadata":{"creationTimestamp":null},"spec":{"limits":[]}}"#),
+            ),
+            ("Nope", "{}", Err("no kind \"Nope\" is registered for version \"v1\"")),
+        ];
+        for (kind, value, expected) in rows {
+            let decoded =
+                release.decode("v1", kind, serde_json::from_str(value).unwrap()).map(|object| object.to_string());
+            let head = format!(r#"{{"kind":"{kind}","apiVersion":"v1""#);
+            assert_eq!(decoded, expected.map(|rest| head + rest).map_err(str::to_owned));
+        }
+    }
+
+    #[test]
+    fn kinds() {
+        let release = Release::find("1.7").unwrap();
+        let rows = [
+            ("v1", "Pod", true),
+            ("v1", "PodSpec", false),
+            ("v1", "Status", true),
+            ("apps/v1beta1", "Status", false),
+            ("apps/v1beta1", "DeleteOptions", true),
+            ("batch/v2alpha1", "CronJob", true),
+            ("meta", "DeleteOptions", false),
+            ("nope/v1", "DeleteOptions", false),
+        ];
+        for (api_version, kind, known) in rows {
+            assert_eq!(release.knows_kind(api_version, kind), known, "{api_version} {kind}");
+        }
     }
 }

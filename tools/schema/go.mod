@@ -1,0 +1,3 @@
+module portcullis/tools/schema
+
+go 1.22
