@@ -11,6 +11,8 @@ pub struct Object {
     pub value: Value,
     /// Nanoseconds of `metadata.creationTimestamp`, which JSON does not show and etcd keeps.
     pub creation_nanos: u32,
+    /// The same of `metadata.deletionTimestamp`.
+    pub deletion_nanos: u32,
     /// The text it came from; `None` for what the server made itself.
     pub origin: Option<Rc<Origin>>,
 }
@@ -18,7 +20,7 @@ pub struct Object {
 impl Object {
     /// An object of `value`, read from `origin`.
     pub fn new(value: Value, origin: Option<Rc<Origin>>) -> Self {
-        Self { value, creation_nanos: 0, origin }
+        Self { value, creation_nanos: 0, deletion_nanos: 0, origin }
     }
 
     /// A string at `path`, or `""`.

@@ -35,6 +35,11 @@ static ALL: LazyLock<[Release; 1]> = LazyLock::new(|| {
     }]
 });
 
+/// The text of a stored quantity, as the API writes it.
+pub(crate) fn quantity(text: &str) -> Result<String, &'static str> {
+    quantity::canonical(text, false)
+}
+
 impl Release {
     /// The release named `version` (`1.7`).
     pub fn find(version: &str) -> Option<&'static Release> {
@@ -70,6 +75,16 @@ impl Release {
     /// The resource whose objects have this `apiVersion` and `kind`.
     pub fn resource_of(&self, api_version: &str, kind: &str) -> Option<&ResourceType> {
         self.resources.iter().find(|r| r.kind == kind && r.api_version == api_version)
+    }
+
+    /// The resource whose objects stand under an etcd key, in the version in which they are stored.
+    pub fn stored_at(&self, key: &str) -> Option<&ResourceType> {
+        let path = key.strip_prefix("/registry/")?;
+        let holds = |r: &&ResourceType| {
+            r.storage_version == r.api_version
+                && path.strip_prefix(r.key_prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.resources.iter().filter(holds).max_by_key(|resource| resource.key_prefix.len())
     }
 
     /// Whether objects of this `apiVersion` and `kind` can be read, served by default or not.

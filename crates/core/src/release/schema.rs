@@ -11,7 +11,7 @@ use super::{defaults, quantity, time};
 use crate::manifest::base64;
 
 /// Every type of a release, and which of them are kinds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Schema {
     sections: Vec<Section>,
     types: Vec<Type>,
@@ -34,6 +34,8 @@ pub(crate) struct Type {
     /// The one field of a named list has the name `=`: the value is the list itself.
     pub(crate) fields: Vec<Field>,
     defaults: Option<fn(&mut Map<String, Value>)>,
+    /// Indices of `fields` by number.
+    order: Vec<usize>,
     /// A pod or its template: its init containers are repeated in its annotations.
     has_init_containers: bool,
 }
@@ -99,7 +101,14 @@ impl Schema {
                 let section = schema.sections.last().map_or("", |section| section.name);
                 let defaults = defaults::of(section, name);
                 let has_init_containers = section == "v1" && matches!(name, "Pod" | "PodTemplateSpec");
-                schema.types.push(Type { name, is_kind, fields: Vec::new(), defaults, has_init_containers });
+                schema.types.push(Type {
+                    name,
+                    is_kind,
+                    fields: Vec::new(),
+                    order: Vec::new(),
+                    defaults,
+                    has_init_containers,
+                });
             }
         }
         let (mut section, mut current) = (0, 0);
@@ -115,6 +124,11 @@ impl Schema {
             } else {
                 current += 1;
             }
+        }
+        for described in &mut schema.types {
+            let mut order: Vec<_> = described.fields.iter().map(|field| field.number).enumerate().collect();
+            order.sort_by_key(|(_, number)| *number);
+            described.order = order.into_iter().map(|(at, _)| at).collect();
         }
         schema
     }
@@ -164,7 +178,7 @@ impl Schema {
     }
 
     /// The type of a kind. The option kinds (`DeleteOptions`) belong to every group version, `Status` and its kin to `v1`.
-    pub(super) fn kind(&self, api_version: &str, kind: &str) -> Option<&Type> {
+    pub(crate) fn kind(&self, api_version: &str, kind: &str) -> Option<&Type> {
         let shared = || {
             let known = self.sections.iter().any(|section| section.name == api_version) && api_version != "meta";
             let everywhere = kind.ends_with("Options");
@@ -343,6 +357,13 @@ impl Schema {
                 Value::Object(members)
             }
         })
+    }
+}
+
+impl Type {
+    /// The fields in the order in which protobuf writes them.
+    pub(crate) fn by_number(&self) -> impl Iterator<Item = &Field> {
+        self.order.iter().filter_map(|at| self.fields.get(*at))
     }
 }
 

@@ -4,7 +4,7 @@
 ///
 /// Errors: the text of `time.Parse`.
 pub(crate) fn canonical(text: &str) -> Result<Option<String>, String> {
-    Ok(format(parse(text)?.0))
+    Ok(format(parse(text)?.0, 0))
 }
 
 /// Seconds since 1970 and nanoseconds.
@@ -79,19 +79,20 @@ pub(crate) fn parse(text: &str) -> Result<(i64, u32), String> {
     Ok((days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset, nanos))
 }
 
-/// RFC 3339 in UTC; `None` for Go's zero time and for years that RFC 3339 cannot say.
-pub(crate) fn format(seconds: i64) -> Option<String> {
+/// RFC 3339 in UTC, with a fraction where there is one; `None` for Go's zero time and for years that RFC 3339 cannot say.
+pub(crate) fn format(seconds: i64, nanos: u32) -> Option<String> {
     if seconds == ZERO || !(ZERO..253_402_300_800).contains(&seconds) {
         return None;
     }
     let (days, second) = (seconds.div_euclid(86400), seconds.rem_euclid(86400));
     let (year, month, day) = civil_from_days(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"))
+    let fraction = if nanos == 0 { String::new() } else { format!(".{nanos:09}") };
+    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"))
 }
 
 /// 0001-01-01T00:00:00Z.
-pub(crate) const ZERO: i64 = -62_135_596_800;
+const ZERO: i64 = -62_135_596_800;
 
 /// Days since 1970-01-01 of a date of the Gregorian calendar; March is the first month, so that leap days come last.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {

@@ -9,6 +9,11 @@ use std::rc::Rc;
 
 use crate::manifest::{Object, Value};
 
+pub mod codec;
+mod protobuf;
+
+pub use protobuf::Part;
+
 /// One write to etcd, as an exchange shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
