@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
+use portcullis_core::apiserver::File;
 use portcullis_core::manifest::{Origin, Value, json};
+use portcullis_core::release::Release;
 use portcullis_core::request::{Certificate, Request, quote};
 
 use super::resources::{Kind, qualified};
@@ -87,7 +89,9 @@ impl Error {
             Self::Status(status) if status.reason == "Unauthorized" => {
                 format!("error: You must be logged in to the server ({})", status.message)
             }
-            Self::Status(Status { reason, message, .. }) if reason.is_empty() => format!("Error from server: {message}"),
+            Self::Status(Status { reason, message, .. }) if reason.is_empty() => {
+                format!("Error from server: {message}")
+            }
             Self::Status(Status { reason, message, .. }) => format!("Error from server ({reason}): {message}"),
             Self::Text(text) | Self::Line(text) => text.clone(),
             Self::Many(errors) => {
@@ -167,9 +171,14 @@ impl<'s> Client<'s> {
         Self { session, headers, certificate: token.is_empty().then_some(admin) }
     }
 
-    /// The session: its files and its clock.
-    pub fn session(&self) -> &Session {
-        self.session
+    /// A file of the document. A path to it means it too: `./rbac.yaml`, `/etc/kubernetes/rbac.yaml`.
+    pub fn file(&self, name: &str) -> Option<File> {
+        self.session.file(name).or_else(|| self.session.file(name.rsplit('/').next()?))
+    }
+
+    /// The release that the server emulates.
+    pub fn release(&self) -> &'static Release {
+        self.session.release()
     }
 
     /// The clock.
@@ -195,7 +204,7 @@ impl<'s> Client<'s> {
             body: call.body.as_bytes().to_vec(),
             certificate: self.certificate.clone(),
             source_ip: "127.0.0.1".to_owned(),
-            origin: call.origin,
+            origin: call.origin.clone(),
         });
         let response = response.map_err(|_| {
             let server = "apiserver:6443";
@@ -230,7 +239,7 @@ impl<'s> Client<'s> {
     /// As [`Client::raw`].
     pub fn call(&mut self, call: Call<'_>) -> Result<Value, Error> {
         let body = self.raw(call)?;
-        json::parse(&String::from_utf8_lossy(&body)).map_err(|error| Error::Text(error.to_string()))
+        json::parse(&String::from_utf8_lossy(&body)).map_err(|error| Error::Text(error.message))
     }
 
     /// One object.
@@ -260,7 +269,13 @@ impl<'s> Client<'s> {
     /// # Errors
     ///
     /// As [`Client::raw`].
-    pub fn create(&mut self, kind: &Kind, namespace: &str, body: &str, origin: Option<Rc<Origin>>) -> Result<Value, Error> {
+    pub fn create(
+        &mut self,
+        kind: &Kind,
+        namespace: &str,
+        body: &str,
+        origin: Option<Rc<Origin>>,
+    ) -> Result<Value, Error> {
         self.call(Call { body, origin, of: Some((kind, "")), ..Call::new("POST", &path(kind, namespace, "")) })
     }
 

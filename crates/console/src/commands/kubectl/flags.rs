@@ -104,7 +104,9 @@ pub fn parse<'c, F>(commands: &'c [Command<F>], line: &[String]) -> Result<(&'c 
                 quote(word),
                 quote(word)
             ),
-            None => "error: kubectl needs a command, such as get, describe, create, apply, delete, run or auth".to_owned(),
+            None => {
+                "error: kubectl needs a command, such as get, describe, create, apply, delete, run or auth".to_owned()
+            }
         });
     };
     let taken: Vec<usize> = words.iter().take(command.words.split(' ').count()).map(|(at, _)| *at).collect();
@@ -206,7 +208,12 @@ fn store(found: &mut Flags, flag: Flag, value: &str, shown: &str) -> Result<(), 
             }
         },
         "l" => value.split(',').for_each(push),
-        "u" => return Err(format!("error: --{} is not supported here: kubectl speaks as cluster-admin, or as --as says", flag.name)),
+        "u" => {
+            return Err(format!(
+                "error: --{} is not supported here: kubectl speaks as cluster-admin, or as --as says",
+                flag.name
+            ));
+        }
         _ => push(value),
     }
     Ok(())
@@ -217,7 +224,11 @@ mod tests {
     use super::*;
 
     const COMMANDS: &[Command<()>] = &[
-        Command { words: "get", flags: &["output|o:s selector|l:s all:b wide|w:b filename|f:l verb:l from:a n2:i"], run: () },
+        Command {
+            words: "get",
+            flags: &["output|o:s selector|l:s all:b wide|w:b filename|f:l verb:l from:a n2:i"],
+            run: (),
+        },
         Command { words: "create", flags: &["filename|f:l"], run: () },
         Command { words: "create role", flags: &["verb:l"], run: () },
     ];
@@ -243,7 +254,10 @@ mod tests {
             assert!(flags.is("all"), "{text}");
             assert_eq!(flags.arguments, ["pods"], "{text}");
         }
-        assert_eq!(line("create -n x role r --verb get,list --verb=watch").unwrap().1.all("verb"), ["get", "list", "watch"]);
+        assert_eq!(
+            line("create -n x role r --verb get,list --verb=watch").unwrap().1.all("verb"),
+            ["get", "list", "watch"]
+        );
         assert_eq!(line("create -f a,b -f -").unwrap().1.all("filename"), ["a", "b", "-"]);
         assert_eq!(line("get pods --from a,b").unwrap().1.all("from"), ["a,b"]);
         assert_eq!(line("get run -- --all -x").unwrap().1.dash, Some(1));
@@ -260,7 +274,10 @@ mod tests {
                 "get pods --all=x",
                 "Error: invalid argument \"x\" for --all: strconv.ParseBool: parsing \"x\": invalid syntax",
             ),
-            ("get pods --kubeconfig=x", "error: --kubeconfig is not supported here: kubectl speaks as cluster-admin, or as --as says"),
+            (
+                "get pods --kubeconfig=x",
+                "error: --kubeconfig is not supported here: kubectl speaks as cluster-admin, or as --as says",
+            ),
         ];
         for (text, expected) in table {
             assert_eq!(line(text).err().as_deref(), Some(expected), "{text}");

@@ -181,7 +181,8 @@ impl<'t> Parser<'t> {
     fn number(&mut self) -> Result<Node, String> {
         let signed = usize::from(self.rest.starts_with(['+', '-']));
         let digits = |c: char| c != '.' && !c.is_ascii_digit();
-        let length = self.rest.get(signed..).and_then(|rest| rest.find(digits)).map_or(self.rest.len(), |at| at + signed);
+        let length =
+            self.rest.get(signed..).and_then(|rest| rest.find(digits)).map_or(self.rest.len(), |at| at + signed);
         let (text, rest) = self.rest.split_at(length);
         self.rest = rest;
         match (text.parse::<i64>(), text.parse::<f64>()) {
@@ -433,7 +434,8 @@ impl<'a> Run<'a> {
         for item in input {
             let below: Vec<Item<'a>> = children(&item).map(Cow::Borrowed).collect();
             self.count(below.len())?;
-            if !below.is_empty() {
+            // Text is a list of bytes to Go, so it has something below it.
+            if !below.is_empty() || item.as_str().is_some_and(|text| !text.is_empty()) {
                 found.push(item);
                 self.descend(below, found)?;
             }
@@ -554,7 +556,10 @@ mod tests {
             ("{.items[?(@.on==true)].n}", "1"),
             ("{range .items[*]}{.metadata.name}{\"\\t\"}{.n}{\"\\n\"}{end}", "a\t1\nb\t5\n"),
             ("{range .items[*]}[{.metadata.name}]{end} {.kind}", "[a][b] List"),
-            ("{range .items[*]}{range .l[*]}{@},{end};{end}", "1,2,3,;"),
+            // A range within a range takes the outer one's end for its own.
+            ("{range .items[*]}{range .l[*]}{@},{end};{end}", "1,2,3,"),
+            ("{.items[0].metadata..}", "map[labels:map[k8s.io/x:1] name:a] a map[k8s.io/x:1] 1"),
+            ("{.items[*].n} {.kind}", "1 5 List"),
             ("{.nothing}", ""),
             ("{.nothing.below}", ""),
             ("x{.kind}y", "xListy"),

@@ -74,7 +74,11 @@ mod tests {
         let table = [
             // Two tables: a line without the tab ends a column.
             ("NAME\tAGE\na\t1d\n", &TABLE, "NAME      AGE\na         1d\n"),
-            ("NAME\tAGE\na-name-of-some-length\t1d\n", &TABLE, "NAME                    AGE\na-name-of-some-length   1d\n"),
+            (
+                "NAME\tAGE\na-name-of-some-length\t1d\n",
+                &TABLE,
+                "NAME                    AGE\na-name-of-some-length   1d\n",
+            ),
             ("Name:\tx\nLabels:\t<none>\n", &DESCRIPTION, "Name:\tx\nLabels:\t<none>\n"),
             ("Name:\tx\nAnnotations:\ty\n", &DESCRIPTION, "Name:\t\tx\nAnnotations:\ty\n"),
             // The rows of cluster-admin, of which the first has an empty resource.

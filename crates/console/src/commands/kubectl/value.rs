@@ -120,7 +120,8 @@ pub fn sorted(value: &Value) -> Value {
         Value::Object(map) => {
             let mut members: Vec<_> = map.iter().collect();
             members.sort_unstable_by_key(|(key, _)| *key);
-            let map: Map<String, Value> = members.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+            let map: Map<String, Value> =
+                members.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
             map.into()
         }
         other => other.clone(),

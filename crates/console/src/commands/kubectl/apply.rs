@@ -1,0 +1,406 @@
+//! Objects of files sent to the server: `create -f`, `apply -f`, `replace -f`.
+//!
+//! Behaviour: `pkg/kubectl/cmd/create.go`, `apply.go` and `replace.go`, and the three-way merge of
+//! `apimachinery/pkg/util/strategicpatch` of release 1.7.
+
+use portcullis_core::apiserver::rest::patch::merge_key;
+use portcullis_core::manifest::{Map, Value, json};
+
+use super::Run;
+use super::client::Error;
+use super::create::LAST_APPLIED;
+use super::delete::delete_options;
+use super::resources::{Fetch, Found, Info, Query, find_objects, get, wire};
+use super::value::{at, metadata_map, set_metadata, text};
+
+const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
+
+/// The objects of `-f`.
+fn of_files(run: &mut Run<'_>, command: &str, missing: &str) -> Result<Found, Error> {
+    if !run.flags.arguments.is_empty() {
+        return Err(Error::usage(command, &format!("Unexpected args: [{}]", run.flags.arguments.join(" "))));
+    }
+    if !run.flags.given("filename") {
+        return Err(Error::usage(command, missing));
+    }
+    let query = Query { flags: run.flags, arguments: &[], stdin: run.stdin, all_of_type: false, fetch: Fetch::Missing };
+    find_objects(&mut run.client, query)
+}
+
+/// The annotation of an object, or `""`.
+fn annotation<'a>(object: &'a Value, key: &str) -> &'a str {
+    at(object, "metadata.annotations").get(key).and_then(Value::as_str).unwrap_or("")
+}
+
+fn annotate(object: &mut Value, key: &str, value: String) {
+    if let Some(annotations) = metadata_map(object, "annotations") {
+        annotations.insert(key.to_owned(), value.into());
+    }
+}
+
+/// What `apply` remembers of an object: the object without that memory.
+fn remembered(object: &Value) -> String {
+    let mut object = object.clone();
+    if let Some(annotations) = metadata_map(&mut object, "annotations") {
+        annotations.shift_remove(LAST_APPLIED);
+    }
+    wire(&object)
+}
+
+/// Writes down what kubectl keeps in annotations: the configuration where it is kept already or `--save-config` asks for
+/// it, and the command with `--record`.
+fn keep(run: &Run<'_>, info: &mut Info) {
+    if run.flags.is("save-config") || !annotation(&info.object, LAST_APPLIED).is_empty() {
+        let sent = remembered(&info.object);
+        annotate(&mut info.object, LAST_APPLIED, sent);
+    }
+    let has_cause = !annotation(&info.object, CHANGE_CAUSE).is_empty();
+    if run.flags.is("record") || (has_cause && !run.flags.given("record")) {
+        annotate(&mut info.object, CHANGE_CAUSE, run.command());
+    }
+}
+
+fn post(run: &mut Run<'_>, info: &mut Info) -> Result<(), Error> {
+    if !text(&info.object, "metadata.resourceVersion").is_empty() {
+        set_metadata(&mut info.object, "resourceVersion", "".into());
+    }
+    info.object = run.client.create(info.kind, &info.namespace, &info.body(), info.origin.clone())?;
+    info.name = text(&info.object, "metadata.name").to_owned();
+    Ok(())
+}
+
+/// Does `each` to every object, and gathers what went wrong.
+fn for_each(
+    run: &mut Run<'_>,
+    found: Found,
+    doing: &str,
+    each: fn(&mut Run<'_>, &mut Info) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut errors = found.errors;
+    let mut any = false;
+    for mut info in found.infos {
+        any = true;
+        if let Err(error) = each(run, &mut info) {
+            errors.push(error);
+        }
+    }
+    if !any && errors.is_empty() {
+        return Err(format!("no objects passed to {doing}").into());
+    }
+    Error::collect(errors)
+}
+
+/// `create -f`.
+///
+/// # Errors
+///
+/// As the server says, or what is wrong with the command line or the files. So for all of these.
+pub fn create(run: &mut Run<'_>) -> Result<(), Error> {
+    if let (false, Some(word)) = (run.flags.given("filename"), run.flags.arguments.first()) {
+        return Err(format!("kubectl create {word} is not supported here").into());
+    }
+    if run.flags.is("edit") {
+        return Err("--edit is not supported here".into());
+    }
+    let found = of_files(run, "create", "Must specify --filename to create")?;
+    for_each(run, found, "create", |run, info| {
+        keep(run, info);
+        if !run.flags.is("dry-run") {
+            post(run, info).map_err(|error| error.of_source("creating", &info.source))?;
+        }
+        if !run.print_object(&info.object, false)? {
+            run.done(info.kind, &info.name, "created");
+        }
+        Ok(())
+    })
+}
+
+/// `replace -f`.
+///
+/// # Errors
+///
+/// See above.
+pub fn replace(run: &mut Run<'_>) -> Result<(), Error> {
+    check_output(run, "replace")?;
+    let force = run.flags.is("force");
+    if !force && run.flags.given("grace-period") {
+        return Err("--grace-period must have --force specified".into());
+    }
+    if !force && run.flags.given("timeout") {
+        return Err("--timeout must have --force specified".into());
+    }
+    let found = of_files(run, "replace", "Must specify --filename to replace")?;
+    if force {
+        for info in &found.infos {
+            match run.client.delete(info.kind, &info.namespace, &info.name, &delete_options(true)) {
+                Ok(()) => run.done(info.kind, &info.name, "deleted"),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error.of_source("deleting", &info.source)),
+            }
+        }
+        return for_each(run, found, "replace", |run, info| {
+            keep(run, info);
+            post(run, info)?;
+            run.done(info.kind, &info.name, "replaced");
+            Ok(())
+        });
+    }
+    for_each(run, found, "replace", |run, info| {
+        keep(run, info);
+        put(run, info).map_err(|error| error.of_source("replacing", &info.source))?;
+        run.done(info.kind, &info.name, "replaced");
+        Ok(())
+    })
+}
+
+fn put(run: &mut Run<'_>, info: &mut Info) -> Result<(), Error> {
+    if text(&info.object, "metadata.resourceVersion").is_empty()
+        && let Ok(current) = run.client.get(info.kind, &info.namespace, &info.name)
+    {
+        let version = text(&current, "metadata.resourceVersion").to_owned();
+        set_metadata(&mut info.object, "resourceVersion", version.into());
+    }
+    run.client.replace(info.kind, &info.namespace, &info.name, &info.body(), info.origin.clone()).map(|_| ())
+}
+
+/// That commands which change objects print nothing but `-o name`.
+pub fn check_output(run: &Run<'_>, command: &str) -> Result<(), Error> {
+    match run.flags.text("output") {
+        "" | "name" => Ok(()),
+        mode => {
+            let message = format!("Unexpected -o output mode: {mode}. We only support '-o name'.");
+            Err(Error::usage(command, &message))
+        }
+    }
+}
+
+/// `apply -f`.
+///
+/// # Errors
+///
+/// See above.
+pub fn apply(run: &mut Run<'_>) -> Result<(), Error> {
+    if run.flags.is("prune") {
+        return Err("--prune is not supported here: delete what is to go".into());
+    }
+    let found = of_files(run, "apply", "must specify one of -f and -k")?;
+    for_each(run, found, "apply", |run, info| {
+        if run.flags.is("record") {
+            annotate(&mut info.object, CHANGE_CAUSE, run.command());
+        }
+        let sent = remembered(&info.object);
+        let mut modified = info.object.clone();
+        annotate(&mut modified, LAST_APPLIED, sent);
+        let current = match get(&mut run.client, info.kind, &info.namespace, &info.name) {
+            Ok(current) => Some(current),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        let dry = run.flags.is("dry-run");
+        let done = match current {
+            None => {
+                info.object = modified;
+                if !dry {
+                    post(run, info).map_err(|error| error.of_source("creating", &info.source))?;
+                }
+                "created"
+            }
+            Some(current) => {
+                if !dry {
+                    info.object = patch(run, info, &current, &modified)?;
+                }
+                "configured"
+            }
+        };
+        if !run.print_object(&info.object, false)? {
+            run.done(info.kind, &info.name, done);
+        }
+        Ok(())
+    })
+}
+
+fn patch(run: &mut Run<'_>, info: &Info, current: &Value, modified: &Value) -> Result<Value, Error> {
+    let original = annotation(current, LAST_APPLIED);
+    if original.is_empty() {
+        run.warn(
+            "Warning: kubectl apply should be used on resource created by either kubectl create --save-config or kubectl apply",
+        );
+    }
+    let original = json::parse(original).unwrap_or(Value::Null);
+    let patch = three_way(info.kind.kind, &original, modified, current);
+    let body = wire(&patch);
+    let body = body.trim_end();
+    let content_type = "application/strategic-merge-patch+json";
+    run.client.patch(info.kind, &info.namespace, &info.name, content_type, body, info.origin.clone()).map_err(|error| {
+        match error {
+            Error::Status(mut status) => {
+                let object = format!("{} {}/{}", info.kind.kind, info.namespace, info.name);
+                let source = portcullis_core::request::quote(&info.source);
+                status.message =
+                    format!("error when applying patch:\n{body}\nto:\n{object}\nfor: {source}: {}", status.message);
+                Error::Status(status)
+            }
+            other => other,
+        }
+    })
+}
+
+/// The strategic merge patch that makes `current` what `modified` says, and takes away what `original` said and
+/// `modified` does not.
+fn three_way(kind: &str, original: &Value, modified: &Value, current: &Value) -> Value {
+    let mut patch = changes(kind, "", current, modified);
+    remove(kind, "", original, modified, &mut patch);
+    patch.into()
+}
+
+/// What of `modified` is not so in `current`. What only `current` has stays.
+fn changes(kind: &str, parent: &str, current: &Value, modified: &Value) -> Map<String, Value> {
+    let mut patch = Map::new();
+    for (key, wanted) in modified.as_object().into_iter().flatten() {
+        let there = current.get(key).unwrap_or(&Value::Null);
+        if wanted == there || wanted.is_null() {
+            continue;
+        }
+        match (wanted, there, merge_key(kind, parent, key)) {
+            (Value::Object(_), Value::Object(_), _) => {
+                let inside = changes(kind, key, there, wanted);
+                if !inside.is_empty() {
+                    patch.insert(key.clone(), inside.into());
+                }
+            }
+            (Value::Array(wanted), Value::Array(there), Some(by)) => {
+                let elements = list_changes(kind, key, by, there, wanted);
+                if !elements.is_empty() {
+                    patch.insert(key.clone(), elements.into());
+                }
+            }
+            _ => {
+                patch.insert(key.clone(), wanted.clone());
+            }
+        }
+    }
+    patch
+}
+
+/// Elements of a merged list that are new or changed; a changed one comes with its key.
+fn list_changes(kind: &str, field: &str, by: &str, there: &[Value], wanted: &[Value]) -> Vec<Value> {
+    let mut elements = Vec::new();
+    for element in wanted {
+        let same = |candidate: &&Value| {
+            if by.is_empty() { *candidate == element } else { candidate.get(by) == element.get(by) }
+        };
+        match there.iter().find(same) {
+            None => elements.push(element.clone()),
+            Some(_) if by.is_empty() => {}
+            Some(old) => {
+                let mut inside = changes(kind, field, old, element);
+                if !inside.is_empty() {
+                    inside.extend(element.get(by).map(|key| (by.to_owned(), key.clone())));
+                    elements.push(inside.into());
+                }
+            }
+        }
+    }
+    elements
+}
+
+/// Adds to `patch` what takes away the members of `original` that `modified` has no more.
+fn remove(kind: &str, parent: &str, original: &Value, modified: &Value, patch: &mut Map<String, Value>) {
+    for (key, was) in original.as_object().into_iter().flatten() {
+        let Some(wanted) = modified.get(key) else {
+            patch.insert(key.clone(), Value::Null);
+            continue;
+        };
+        match (was, wanted, merge_key(kind, parent, key)) {
+            (Value::Object(_), Value::Object(_), _) => {
+                let mut inside = patch.get(key).and_then(Value::as_object).cloned().unwrap_or_default();
+                remove(kind, key, was, wanted, &mut inside);
+                if !inside.is_empty() {
+                    patch.insert(key.clone(), inside.into());
+                }
+            }
+            (Value::Array(was), Value::Array(wanted), Some(by)) if !by.is_empty() => {
+                let mut elements = patch.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+                remove_elements(kind, key, by, was, wanted, &mut elements);
+                if !elements.is_empty() {
+                    patch.insert(key.clone(), elements.into());
+                }
+            }
+            (Value::Array(was), Value::Array(wanted), Some(_)) => {
+                let gone: Vec<Value> = was.iter().filter(|element| !wanted.contains(element)).cloned().collect();
+                if !gone.is_empty() {
+                    patch.insert(format!("$deleteFromPrimitiveList/{key}"), gone.into());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn remove_elements(kind: &str, field: &str, by: &str, was: &[Value], wanted: &[Value], elements: &mut Vec<Value>) {
+    for old in was {
+        let Some(key) = old.get(by) else { continue };
+        let same = |candidate: &&Value| candidate.get(by) == Some(key);
+        let Some(element) = wanted.iter().find(same) else {
+            let gone = [("$patch".to_owned(), Value::from("delete")), (by.to_owned(), key.clone())];
+            elements.push(Map::from_iter(gone).into());
+            continue;
+        };
+        let place = elements.iter().position(|candidate| candidate.get(by) == Some(key));
+        let mut inside =
+            place.and_then(|place| elements.get(place)).and_then(Value::as_object).cloned().unwrap_or_default();
+        remove(kind, field, old, element, &mut inside);
+        if inside.is_empty() {
+            continue;
+        }
+        inside.insert(by.to_owned(), key.clone());
+        match place.and_then(|place| elements.get_mut(place)) {
+            Some(element) => *element = inside.into(),
+            None => elements.push(inside.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_three_way_patch_changes_and_removes_what_the_file_says_and_no_more() {
+        let table = [
+            // original, modified, current, patch
+            (
+                json!({"data": {"a": "1", "b": "2"}}),
+                json!({"data": {"a": "1", "c": "3"}}),
+                json!({"data": {"a": "1", "b": "2", "by-others": "x"}}),
+                json!({"data": {"c": "3", "b": null}}),
+            ),
+            (
+                json!(null),
+                json!({"data": {"a": "1"}}),
+                json!({"data": {"a": "2", "b": "2"}}),
+                json!({"data": {"a": "1"}}),
+            ),
+            (json!({"rules": [1]}), json!({"rules": [2]}), json!({"rules": [1, 3]}), json!({"rules": [2]})),
+            (json!({"x": 1}), json!({}), json!({"x": 1}), json!({"x": null})),
+            (json!({"x": 1}), json!({"x": 1}), json!({"x": 1, "y": 2}), json!({})),
+            // Lists with a merge key: the changed element with its key, the removed one by its key.
+            (
+                json!({"spec": {"containers": [{"name": "a", "image": "1"}, {"name": "b"}]}}),
+                json!({"spec": {"containers": [{"name": "a", "image": "2"}]}}),
+                json!({"spec": {"containers": [{"name": "a", "image": "1", "tty": true}, {"name": "b"}]}}),
+                json!({"spec": {"containers": [{"image": "2", "name": "a"}, {"$patch": "delete", "name": "b"}]}}),
+            ),
+            (
+                json!({"metadata": {"finalizers": ["a", "b"]}}),
+                json!({"metadata": {"finalizers": ["b", "c"]}}),
+                json!({"metadata": {"finalizers": ["a", "b"]}}),
+                json!({"metadata": {"finalizers": ["c"], "$deleteFromPrimitiveList/finalizers": ["a"]}}),
+            ),
+        ];
+        for (original, modified, current, patch) in table {
+            assert_eq!(three_way("Pod", &original, &modified, &current), patch, "{original} {modified} {current}");
+        }
+    }
+}
