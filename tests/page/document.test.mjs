@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { createServer } from "vite";
+
+let server;
+let Document;
+before(async () => {
+  server = await createServer({ server: { middlewareMode: true }, appType: "custom", logLevel: "error", optimizeDeps: { noDiscovery: true } });
+  ({ Document } = await server.ssrLoadModule("/web/document.ts"));
+});
+after(() => server.close());
+
+const example = `---
+title: Example
+release: "1.7"
+---
+
+Prose.
+
+\`\`\`yaml title="cluster.yaml"
+kind: Role
+rules: []
+\`\`\`
+
+\`\`\`console
+$ kubectl get pods
+NAME
+a
+
+# the next one fails
+$ kubectl get \\
+    secrets
+Error
+\`\`\`
+
+  ~~~sh
+  T="$(kubectl get sa
+    -o name)"
+
+  # a comment
+  curl $T
+  ~~~
+
+The end.
+`;
+
+const documents = () => [
+  "",
+  "\n",
+  "no fence\n",
+  "```\nnothing\n",
+  "```yaml\n```\n",
+  "```yaml\na: 1",
+  "````yaml\n```\n````\n",
+  "<!--\n```sh\nnot read\n```\n-->\n```sh\nls\n```\n",
+  "```console\nno command\n```\n",
+  "```sh\necho 'never closed\nls\n```\n",
+  "---\nfront: matter\n",
+  "``` yaml title=a\na: 1\n```\n",
+  example,
+  ...readdirSync("examples").map((name) => readFileSync(`examples/${name}`, "utf8")),
+];
+
+test("an untouched document is composed as it was", () => {
+  for (const text of documents()) {
+    const document = new Document(text);
+    assert.equal(document.compose().text, text);
+    document.setRequests(document.requests);
+    for (const [number, file] of document.files.entries()) document.setFile(number, file.text);
+    assert.equal(document.compose().text, text);
+  }
+});
+
+test("every line of an editor is found from its line in the document", () => {
+  for (const text of documents()) {
+    const document = new Document(text);
+    const editors = { requests: document.requests, ...document.files.map((file) => file.text) };
+    const { text: composed, places } = document.compose();
+    const seen = new Set();
+    composed.split("\n").forEach((line, index) => {
+      const place = places[index];
+      if (!place) return;
+      seen.add(`${place.editor}:${place.line}`);
+      assert.equal(line.slice(place.indent), editors[place.editor].split("\n")[place.line - 1].slice(line === "" ? place.indent : 0));
+    });
+    for (const [name, editor] of Object.entries(editors)) {
+      editor.split("\n").forEach((line, index) => assert.ok(line.trim() === "" || seen.has(`${name}:${index + 1}`), line));
+    }
+  }
+});
+
+test("the requests are the commands, without prompts and outputs", () => {
+  assert.equal(
+    new Document(example).requests,
+    'kubectl get pods\n# the next one fails\nkubectl get \\\n    secrets\n\nT="$(kubectl get sa\n  -o name)"\n\n# a comment\ncurl $T',
+  );
+});
+
+test("edits of the requests change their own commands only", () => {
+  const rows = [
+    // what is typed, and what the document then has in its place
+    [["kubectl get pods", "kubectl get nodes"], ["$ kubectl get pods\nNAME\na\n\n", "$ kubectl get nodes\n"]],
+    [["    secrets", "    secrets\nkubectl version"], ["Error\n", "Error\n$ kubectl version\n"]],
+    [["  -o name)\"", "  -o json)\""], ["-o name", "-o json"]],
+    [["curl $T", "curl $T\ncurl -k $T"], ["  curl $T\n", "  curl $T\n  curl -k $T\n"]],
+    [["\n\n# a comment\ncurl $T", ""], ["\n\n  # a comment\n  curl $T", ""]],
+  ];
+  for (const [[from, to], [old, now]] of rows) {
+    const document = new Document(example);
+    const requests = document.requests;
+    document.setRequests(requests.replace(from, () => to));
+    assert.equal(document.compose().text, example.replace(old, () => now));
+    document.setRequests(requests);
+    assert.equal(document.compose().text, example, "and back");
+  }
+});
+
+test("requests find a home in a document that has none", () => {
+  const document = new Document("```yaml\na: 1\n```\n");
+  document.setRequests("kubectl get pods");
+  assert.equal(document.compose().text, "```yaml\na: 1\n```\n\n```sh\nkubectl get pods\n```\n");
+});
+
+test("a text with fences in it stays inside its file", () => {
+  const document = new Document("```yaml\na: 1\n```\n");
+  document.setFile(0, "a: |\n```\nb");
+  const { text } = document.compose();
+  assert.equal(text, "````yaml\na: |\n```\nb\n````\n");
+  assert.equal(new Document(text).files[0].text, "a: |\n```\nb");
+});
+
+test("files come and go", () => {
+  const document = new Document("# T\n\n```yaml\na: 1\n```\n");
+  assert.equal(document.addFile("audit.yaml"), 1);
+  document.setFile(1, "kind: Policy");
+  assert.equal(document.compose().text, '# T\n\n```yaml\na: 1\n```\n\n```yaml title="audit.yaml"\nkind: Policy\n```\n');
+  document.removeFile(1);
+  assert.deepEqual(document.files.map((file) => file.name), ["cluster.yaml"]);
+});
