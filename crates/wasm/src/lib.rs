@@ -1,11 +1,31 @@
 //! The wasm-bindgen door: what a page, a bundler or Node calls.
+//!
+//! It only translates. What is wrong with a document is in its report; nothing is thrown for it.
 
+use serde::Serialize;
+use serde_wasm_bindgen::Serializer;
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+
+#[wasm_bindgen(typescript_custom_section)]
+const REPORT: &str = include_str!("report.d.ts");
 
 /// Runs when the module is loaded: from then on a panic's message and place are printed to the JavaScript console.
 #[wasm_bindgen(start)]
-fn start() {
-    console_error_panic_hook::set_once();
+pub fn start() {
+    std::panic::set_hook(Box::new(console_error_panic_hook::hook));
+}
+
+/// Runs the Markdown `document`, which its report calls `name`.
+///
+/// # Errors
+///
+/// None that a document can cause: only the JavaScript engine's own, where it cannot make the objects of the report.
+#[wasm_bindgen(unchecked_return_type = "Report")]
+pub fn evaluate(name: &str, document: &str) -> Result<JsValue, js_sys::Error> {
+    let report = portcullis_console::run(name, document, None);
+    // Maps become plain objects and what is missing `null`, as in the JSON of `portcullis run`.
+    report.serialize(&Serializer::json_compatible()).map_err(|error| js_sys::Error::new(&error.to_string()))
 }
 
 /// The package's version.

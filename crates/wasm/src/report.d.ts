@@ -1,0 +1,180 @@
+/** All that a document gave. The interface of `crates/console/src/report`; a test holds the two in agreement. */
+export interface Report {
+  /** Changes when a reader of the previous one would misread. */
+  version: number;
+  /** Front matter's `title`, or `""`. */
+  title: string;
+  /** The release emulated: `1.7`. */
+  release: string;
+  /** The files that the document holds, in order. */
+  files: ReportFile[];
+  /** Its commands, in order. */
+  steps: Step[];
+  /** What is wrong with it. */
+  diagnostics: Diagnostic[];
+}
+
+/** A file fence. */
+export interface ReportFile {
+  /** Its `title`, or `""`. */
+  name: string;
+  /** The document's line on which its text begins, from 1. */
+  line: number;
+  endLine: number;
+}
+
+/** One command of a document. */
+export interface Step {
+  /** As typed, continuation lines included. */
+  command: string;
+  line: number;
+  endLine: number;
+  /** What it printed, standard error included. */
+  output: string;
+  /** Its exit status. */
+  status: number;
+  /** What the document says it prints. */
+  expected?: string;
+  /** Whether `output` is as expected. */
+  matched?: boolean;
+  /** The requests that it sent. */
+  exchanges: Exchange[];
+}
+
+/** One request through the server. */
+export interface Exchange {
+  request: Request;
+  /** One sentence: `Denied. kube-dns may not list pods in all namespaces.` */
+  summary: string;
+  /** Absent where the URL could not be read. */
+  attributes?: Attributes;
+  /** Absent where nobody was recognised. */
+  user?: User;
+  /** Absent where the authorizers were not reached. */
+  authorization?: Authorization;
+  /** The admission plugins asked. */
+  admission: Admission[];
+  response: Response;
+  /** What it wrote to etcd. */
+  etcd: Write[];
+}
+
+/** The request line, headers and body. */
+export interface Request {
+  method: string;
+  uri: string;
+  headers: [string, string][];
+  body: string;
+}
+
+/** What the server read from the request. */
+export interface Attributes {
+  verb: string;
+  /** False for `/healthz` and the like: then only `verb` and `path` count. */
+  resourceRequest: boolean;
+  path: string;
+  apiGroup: string;
+  apiVersion: string;
+  namespace: string;
+  resource: string;
+  subresource: string;
+  name: string;
+}
+
+/** Who the request came from. */
+export interface User {
+  name: string;
+  uid: string;
+  groups: string[];
+  extra: [string, string[]][];
+  /** `x509`, `serviceaccount`, ... */
+  authenticator: string;
+  /** The name of who sent it, where `name` is impersonated. */
+  impersonatedBy?: string;
+  /** What a reader must know. */
+  notes: string[];
+}
+
+export type Verdict = "Allow" | "Deny" | "NoOpinion";
+
+/** The union's answer. */
+export interface Authorization {
+  verdict: Verdict;
+  /** As the server prints it. */
+  reason: string;
+  /** Every authorizer asked, in order. */
+  steps: Authorizer[];
+}
+
+/** One authorizer's answer. */
+export interface Authorizer {
+  /** `RBAC`, `Node`, ... */
+  authorizer: string;
+  verdict: Verdict;
+  reason: string;
+  /** What let the request through. */
+  because: Because[];
+  /** What came near, nearest first. */
+  nearest: NearMiss[];
+}
+
+/** A reason for an Allow. */
+export interface Because {
+  message: string;
+  location: Location;
+}
+
+/** Something that did not allow, and why not. */
+export interface NearMiss {
+  /** `verb`, `apiGroup`, `resource`, `subresource`, `resourceName`, `namespace`, `missingRole`, `path`. */
+  failed: string;
+  message: string;
+  /** The binding. */
+  location: Location;
+  rule?: Location;
+}
+
+/** A part of an object; `file` is `""` and `line` 0 for what no text of the user holds (bootstrap policy). */
+export interface Location {
+  /** The document's name. */
+  file: string;
+  line: number;
+  endLine: number;
+  /** `ClusterRole/dns-reader`. */
+  object: string;
+  /** `rules[0]`. */
+  path: string;
+}
+
+/** One admission plugin's answer. */
+export interface Admission {
+  plugin: string;
+  admitted: boolean;
+  message: string;
+}
+
+/** Status line, headers and body. */
+export interface Response {
+  status: number;
+  headers: [string, string][];
+  body: string;
+}
+
+/** One write to etcd. */
+export interface Write {
+  key: string;
+  revision: number;
+  /** False for a deletion. */
+  put: boolean;
+}
+
+/** What is wrong, where, and what to do. */
+export interface Diagnostic {
+  severity: "error" | "warning";
+  file: string;
+  /** From 1; 0 for the file as a whole. */
+  line: number;
+  /** From 1, in UTF-16 code units; 0 for the line as a whole. */
+  column: number;
+  message: string;
+}

@@ -1,0 +1,156 @@
+//! The TypeScript declarations and the report agree, member by member.
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::collections::BTreeMap;
+
+use portcullis_console::report::{
+    Admission, Attributes, Authorization, Authorizer, Because, Diagnostic, Exchange, File, Location, NearMiss, Report,
+    Request, Response, Step, User, VERSION, Write,
+};
+use serde_json::Value;
+
+/// Interface by name, member by name: its type, and whether it may be absent.
+type Interfaces = BTreeMap<String, BTreeMap<String, (String, bool)>>;
+
+#[test]
+fn every_member_is_declared_with_its_type() {
+    let interfaces = interfaces(include_str!("../src/report.d.ts"));
+    let report = serde_json::to_value(full()).unwrap();
+    let mut seen = Vec::new();
+    check(&interfaces, &report, "Report", "Report", &mut seen);
+    // Nothing is declared that the report does not have.
+    for (interface, members) in &interfaces {
+        for member in members.keys() {
+            assert!(seen.contains(&format!("{interface}.{member}")), "{interface}.{member} is in no report");
+        }
+    }
+}
+
+#[test]
+fn a_disagreement_is_found() {
+    let declared = "interface Report {\n  a: number;\n  b?: string[];\n}\n";
+    let rows = [
+        (r#"{"a": 1}"#, true),
+        (r#"{"a": 1, "b": ["x"]}"#, true),
+        (r#"{"b": []}"#, false),
+        (r#"{"a": "1"}"#, false),
+        (r#"{"a": 1, "b": [1]}"#, false),
+        (r#"{"a": 1, "c": 1}"#, false),
+    ];
+    for (json, agrees) in rows {
+        let value: Value = serde_json::from_str(json).unwrap();
+        let checked = std::panic::catch_unwind(|| {
+            check(&interfaces(declared), &value, "Report", "Report", &mut Vec::new());
+        });
+        assert_eq!(checked.is_ok(), agrees, "{json}");
+    }
+}
+
+fn interfaces(declarations: &str) -> Interfaces {
+    let mut interfaces = Interfaces::new();
+    let mut name = String::new();
+    for line in declarations.lines() {
+        let words = line.trim_start_matches("export ").strip_prefix("interface ");
+        if let Some(interface) = words.and_then(|words| words.strip_suffix(" {")) {
+            name = interface.to_owned();
+        } else if let Some((member, of)) = line.strip_suffix(';').and_then(|line| line.trim().split_once(": ")) {
+            let optional = member.ends_with('?');
+            let member = member.trim_end_matches('?').to_owned();
+            interfaces.entry(name.clone()).or_default().insert(member, (of.to_owned(), optional));
+        }
+    }
+    interfaces
+}
+
+fn check(interfaces: &Interfaces, value: &Value, of: &str, path: &str, seen: &mut Vec<String>) {
+    if let Some(element) = of.strip_suffix("[]") {
+        for value in value.as_array().unwrap_or_else(|| panic!("{path} is no array")) {
+            check(interfaces, value, element, path, seen);
+        }
+    } else if let Some(tuple) = of.strip_prefix('[').and_then(|of| of.strip_suffix(']')) {
+        let values = value.as_array().unwrap_or_else(|| panic!("{path} is no tuple"));
+        let of: Vec<&str> = tuple.split(", ").collect();
+        assert_eq!(values.len(), of.len(), "{path}");
+        for (value, of) in values.iter().zip(of) {
+            check(interfaces, value, of, path, seen);
+        }
+    } else if let Some(members) = interfaces.get(of) {
+        let object = value.as_object().unwrap_or_else(|| panic!("{path} is no object"));
+        for (name, (_, optional)) in members {
+            assert!(*optional || object.contains_key(name), "{path}.{name} is declared and absent");
+        }
+        for (name, value) in object {
+            let (member, _) = members.get(name).unwrap_or_else(|| panic!("{path}.{name} is not declared"));
+            seen.push(format!("{of}.{name}"));
+            check(interfaces, value, member, &format!("{path}.{name}"), seen);
+        }
+    } else {
+        let fits = match of {
+            "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
+            "string" | "Verdict" => value.is_string(),
+            _ => value.is_string() && of.split(" | ").any(|literal| literal == value.to_string()),
+        };
+        assert!(fits, "{path}: {value} is no {of}");
+    }
+}
+
+/// A report in which nothing is absent and nothing is empty.
+fn full() -> Report {
+    let text = || "x".to_owned();
+    let location = || Location { file: text(), line: 1, end_line: 2, object: text(), path: text() };
+    let pairs = || vec![(text(), text())];
+    let authorizer = Authorizer {
+        authorizer: "RBAC",
+        verdict: "Allow",
+        reason: text(),
+        because: vec![Because { message: text(), location: location() }],
+        nearest: vec![NearMiss { failed: "verb", message: text(), location: location(), rule: Some(location()) }],
+    };
+    let exchange = Exchange {
+        request: Request { method: text(), uri: text(), headers: pairs(), body: text() },
+        summary: text(),
+        attributes: Some(Attributes {
+            verb: text(),
+            resource_request: true,
+            path: text(),
+            api_group: text(),
+            api_version: text(),
+            namespace: text(),
+            resource: text(),
+            subresource: text(),
+            name: text(),
+        }),
+        user: Some(User {
+            name: text(),
+            uid: text(),
+            groups: vec![text()],
+            extra: vec![(text(), vec![text()])],
+            authenticator: text(),
+            impersonated_by: Some(text()),
+            notes: vec![text()],
+        }),
+        authorization: Some(Authorization { verdict: "Allow", reason: text(), steps: vec![authorizer] }),
+        admission: vec![Admission { plugin: "NodeRestriction", admitted: true, message: text() }],
+        response: Response { status: 200, headers: pairs(), body: text() },
+        etcd: vec![Write { key: text(), revision: 1, put: true }],
+    };
+    let step = Step {
+        command: text(),
+        line: 1,
+        end_line: 1,
+        output: text(),
+        status: 0,
+        expected: Some(text()),
+        matched: Some(true),
+        exchanges: vec![exchange],
+    };
+    Report {
+        version: VERSION,
+        title: text(),
+        release: text(),
+        files: vec![File { name: text(), line: 1, end_line: 1 }],
+        steps: vec![step],
+        diagnostics: vec![Diagnostic { severity: "error", file: text(), line: 1, column: 1, message: text() }],
+    }
+}
