@@ -92,7 +92,8 @@ fn new_line(out: &mut String, indent: Option<&str>, depth: usize) {
     }
 }
 
-fn write_string(out: &mut String, text: &str) {
+/// Appends `text` as a JSON string with Go's escapes.
+pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
     for char in text.chars() {
         match char {
