@@ -2,6 +2,8 @@
 //!
 //! The order of the handler chain is that of Kubernetes' `apiserver/pkg/server/config.go` (`DefaultBuildHandlerChain`).
 
+pub mod cluster;
+mod controllers;
 mod discovery;
 mod filters;
 pub mod flags;

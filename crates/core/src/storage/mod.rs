@@ -34,6 +34,14 @@ pub enum Unreadable {
     Decode(String),
 }
 
+impl Unreadable {
+    /// Why.
+    pub fn text(&self) -> &str {
+        let (Self::Transform(text) | Self::Decode(text)) = self;
+        text
+    }
+}
+
 /// What a key holds: an object, its bytes, or both.
 ///
 /// The server works on objects. Bytes are made where somebody asks for them ([`Store::bytes`], [`Store::seal`]), and then stay.

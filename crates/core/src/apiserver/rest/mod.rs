@@ -1,7 +1,423 @@
 //! The generic registry: what every resource of a release does with create, get, list, update, patch and delete.
 //!
-//! Behaviour: `apiserver/pkg/endpoints/handlers/rest.go`, `apiserver/pkg/registry/generic/registry/store.go`.
+//! What a path has not got is refused by `routes`. Behaviour: `apiserver/pkg/endpoints/handlers/rest.go`, `apiserver/pkg/registry/generic/registry/store.go`,
+//! `apiserver/pkg/registry/rest/{create,update,delete}.go`.
 
+use std::rc::Rc;
+
+use super::cluster::Cluster;
+use super::status::{Qualified, Status};
+use crate::admission;
+use crate::authentication::User;
+use crate::manifest::{Map, Object, Origin, Value};
+use crate::release::ResourceType;
+use crate::request::RequestInfo;
+use crate::storage::{Entry, Unreadable, Write};
+use crate::world::World;
+
+mod body;
+mod convert;
+mod delete;
+mod escalation;
 pub mod names;
 pub mod patch;
+mod pods;
 pub mod selector;
+mod services;
+mod strategy;
+mod validation;
+mod write;
+
+pub(super) use convert::to_hub;
+pub(super) use delete::remove_dependents;
+pub(super) use strategy::prepare_for_create;
+pub(super) use write::{fill_system_fields, generate_name};
+
+/// Why the server would refuse to create `object`; `None` where it would not.
+pub(super) fn validate(hub: &ResourceType, object: &Value) -> Option<String> {
+    let errors = validation::create(hub.kind, hub.namespaced, object);
+    (!errors.is_empty()).then(|| super::status::aggregate(&errors))
+}
+
+/// One request that passed authorization.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// What the URL names.
+    pub resource: &'a ResourceType,
+    /// The rest of the URL.
+    pub info: &'a RequestInfo,
+    /// HTTP method, upper case.
+    pub method: &'a str,
+    /// On whose behalf.
+    pub user: &'a User,
+    /// The decoded query.
+    pub query: &'a [(String, String)],
+    /// The header; `""` for none.
+    pub content_type: &'a str,
+    /// The body as sent.
+    pub body: &'a [u8],
+    /// The text that a new object comes from.
+    pub origin: Option<&'a Rc<Origin>>,
+}
+
+/// What a [`Call`] gave.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Code and object, or the error.
+    pub result: Result<(u16, Value), Status>,
+    /// What the body was read as: decoded, defaulted, in the version of the URL. For audit.
+    pub request_object: Option<Value>,
+    /// The admission plugins that were asked, in order.
+    pub admission: Vec<admission::Step>,
+    /// What was written.
+    pub writes: Vec<Write>,
+}
+
+/// Answers everything but watches.
+pub fn handle(cluster: &mut Cluster, world: &mut World, call: &Call<'_>) -> Answer {
+    let mut run = Run {
+        hub: hub(cluster, call.resource),
+        cluster,
+        world,
+        call: *call,
+        request_object: None,
+        admission: Vec::new(),
+        writes: Vec::new(),
+    };
+    let result = run.dispatch();
+    Answer { result, request_object: run.request_object, admission: run.admission, writes: run.writes }
+}
+
+/// The events with which a watch begins: one `ADDED` for each object there is.
+///
+/// A `resourceVersion` that is not 0 begins after that revision: with what was written since.
+pub fn watch(cluster: &Cluster, call: &Call<'_>) -> Result<Vec<Value>, Status> {
+    let hub = hub(cluster, call.resource);
+    let since = query(call.query, "resourceVersion").parse().unwrap_or(0);
+    let chosen = list_objects(cluster, hub, call)?;
+    let events = chosen.into_iter().filter(|(entry, _)| entry.revision > since).map(|(_, object)| {
+        let mut event = Map::new();
+        event.insert("type".into(), "ADDED".into());
+        event.insert("object".into(), render(cluster, hub, call, object));
+        Value::Object(event)
+    });
+    Ok(events.collect())
+}
+
+/// The resource in the version in which its objects are stored.
+fn hub<'a>(cluster: &Cluster, resource: &'a ResourceType) -> &'a ResourceType {
+    let stored = cluster.release.resource_of(resource.storage_version, resource.kind);
+    stored.unwrap_or(resource)
+}
+
+struct Run<'a> {
+    cluster: &'a mut Cluster,
+    world: &'a mut World,
+    call: Call<'a>,
+    hub: &'a ResourceType,
+    request_object: Option<Value>,
+    admission: Vec<admission::Step>,
+    writes: Vec<Write>,
+}
+
+type Outcome = Result<(u16, Value), Status>;
+
+impl Run<'_> {
+    fn dispatch(&mut self) -> Outcome {
+        let Call { resource, info, method, .. } = self.call;
+        if info.verb == "proxy" {
+            return self.proxy(resource.resource);
+        }
+        // The router has let through nothing but what the resource has.
+        let subresource = resource.subresource(&info.subresource);
+        if let Some(subresource) = subresource
+            && (subresource.verbs.is_empty() || subresource.name == "log")
+        {
+            return self.connect(subresource.name);
+        }
+        let verb = match (method, info.name.is_empty()) {
+            ("GET", false) => "get",
+            ("GET", true) => "list",
+            ("POST", _) => "create",
+            ("PUT", false) => "update",
+            ("PATCH", false) => "patch",
+            ("DELETE", false) => "delete",
+            ("DELETE", true) => "deletecollection",
+            _ => return Err(Status::method_not_allowed()),
+        };
+        if subresource.is_some_and(|subresource| subresource.name == "scale") {
+            return self.scale(verb);
+        }
+        match verb {
+            "get" => {
+                let object = self.existing()?.ok_or_else(|| self.not_found())?;
+                Ok((200, self.render(&object)))
+            }
+            "list" => {
+                let listed = list_objects(self.cluster, self.hub, &self.call)?;
+                let objects = listed.into_iter().map(|(_, object)| object.clone()).collect::<Vec<_>>();
+                Ok((200, self.render_list(&objects)))
+            }
+            "create" => self.create(),
+            "update" => self.update(),
+            "patch" => self.patch(),
+            "delete" => self.delete(),
+            _ => self.delete_collection(),
+        }
+    }
+
+    /// The resource as the registry's errors name it. Deployments of apps are those of extensions; network policies of
+    /// the two groups have a registry each.
+    fn qualified(&self) -> Qualified<'static> {
+        qualified_in(self.hub, self.call.resource, |resource| resource.resource)
+    }
+
+    /// The kind as the registry's errors name it.
+    fn qualified_kind(&self) -> Qualified<'static> {
+        qualified_in(self.hub, self.call.resource, |resource| resource.kind)
+    }
+
+    fn not_found(&self) -> Status {
+        Status::not_found(self.qualified(), &self.call.info.name)
+    }
+
+    fn key(&self, name: &str) -> String {
+        self.hub.key(&self.call.info.namespace, name)
+    }
+
+    /// The object that the URL names.
+    fn existing(&self) -> Result<Option<Rc<Object>>, Status> {
+        let name = &self.call.info.name;
+        let wrong = names::path_segment(name, false);
+        if !wrong.is_empty() {
+            let reasons = wrong.join(";");
+            let message = format!("Name parameter invalid: {}: {reasons}", crate::request::quote(name));
+            return Err(Status::bad_request(message));
+        }
+        self.cluster.store.get(&self.key(name)).map(read).transpose()
+    }
+
+    fn put(&mut self, key: &str, object: Object) -> Rc<Object> {
+        let object = self.cluster.put(key, object);
+        self.writes.push(Write { key: key.to_owned(), revision: self.cluster.store.revision(), put: true });
+        object
+    }
+
+    fn remove(&mut self, key: &str) {
+        if self.cluster.remove(key) {
+            self.writes.push(Write { key: key.to_owned(), revision: self.cluster.store.revision(), put: false });
+        }
+    }
+
+    fn render(&self, object: &Rc<Object>) -> Value {
+        render(self.cluster, self.hub, &self.call, object)
+    }
+
+    fn render_list(&self, objects: &[Rc<Object>]) -> Value {
+        let Call { resource, info, .. } = self.call;
+        let items = objects.iter().map(|object| {
+            let mut item = self.render(object);
+            if let Value::Object(item) = &mut item {
+                item.shift_remove("kind");
+                item.shift_remove("apiVersion");
+            }
+            item
+        });
+        let items: Vec<Value> = items.collect();
+        let mut metadata = Map::new();
+        metadata.insert("selfLink".into(), escape(&info.path, b"$&+,/:;=@-_.~!*'()").into());
+        metadata.insert("resourceVersion".into(), self.cluster.store.revision().to_string().into());
+        let mut list = Map::new();
+        list.insert("kind".into(), format!("{}List", resource.kind).into());
+        list.insert("apiVersion".into(), resource.api_version().into());
+        list.insert("metadata".into(), Value::Object(metadata));
+        list.insert("items".into(), items.into());
+        Value::Object(list)
+    }
+
+    /// Asks the admission chain; mutating plugins change `object`.
+    fn admit(
+        &mut self,
+        operation: admission::Operation,
+        object: Option<&mut Value>,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
+        let Call { resource, info, user, .. } = self.call;
+        let name = match operation {
+            admission::Operation::Create if info.subresource.is_empty() => "",
+            _ => &info.name,
+        };
+        let attributes = admission::Attributes {
+            operation,
+            user,
+            resource: Qualified { group: resource.group, name: resource.resource },
+            subresource: &info.subresource,
+            namespace: if resource.namespaced || resource.resource == "namespaces" { &info.namespace } else { "" },
+            name,
+            old,
+        };
+        admission::admit(self.cluster, &attributes, object, &mut self.admission)
+    }
+}
+
+fn qualified_in(
+    hub: &ResourceType,
+    resource: &ResourceType,
+    name: impl Fn(&ResourceType) -> &'static str,
+) -> Qualified<'static> {
+    let of = if resource.resource == "networkpolicies" { resource } else { hub };
+    Qualified { group: of.group, name: name(of) }
+}
+
+/// The object of an entry, or the error that a read of it gives.
+fn read(entry: &Entry) -> Result<Rc<Object>, Status> {
+    entry.object.clone().map_err(|error| match error {
+        Unreadable::Transform(error) => Status::internal(&error),
+        Unreadable::Decode(error) => Status::unknown(error),
+    })
+}
+
+/// What a list request chooses.
+fn list_objects<'a>(
+    cluster: &'a Cluster,
+    hub: &ResourceType,
+    call: &Call<'_>,
+) -> Result<Vec<(&'a Entry, &'a Rc<Object>)>, Status> {
+    let labels = selector::Labels::parse(query(call.query, "labelSelector")).map_err(Status::bad_request)?;
+    let fields = query(call.query, "fieldSelector");
+    let resource = call.resource;
+    let fields = match fields {
+        "" => selector::Fields::default(),
+        text => selector::Fields::parse(text, resource.api_version(), resource.kind).map_err(Status::bad_request)?,
+    };
+    let name = &call.info.name;
+    let mut chosen = Vec::new();
+    for (_, entry) in cluster.store.range(&hub.key(&call.info.namespace, "")) {
+        let object = match &entry.object {
+            Ok(object) => object,
+            // Lists leave out what the transformers refuse, and fail on what is no object.
+            Err(Unreadable::Transform(_)) => continue,
+            Err(Unreadable::Decode(error)) => return Err(Status::unknown(error.clone())),
+        };
+        if (name.is_empty() || object.name() == name)
+            && labels.matches(member(&object.value, "metadata.labels"))
+            && fields.matches(resource.kind, &object.value)
+        {
+            chosen.push((entry, object));
+        }
+    }
+    Ok(chosen)
+}
+
+/// An object as the URL's version shows it, with its selfLink.
+fn render(cluster: &Cluster, hub: &ResourceType, call: &Call<'_>, object: &Object) -> Value {
+    let Call { resource, info, .. } = *call;
+    let mut value = convert::from_hub(cluster.release, hub, resource, object.value.clone());
+    let namespace = Some(object.namespace()).filter(|namespace| !namespace.is_empty()).unwrap_or(&info.namespace);
+    let mut link = if resource.group.is_empty() { "/api/".to_owned() } else { "/apis/".to_owned() };
+    link.push_str(resource.api_version());
+    if resource.namespaced {
+        link.push_str("/namespaces/");
+        link.push_str(&query_escape(namespace));
+    }
+    for part in [resource.resource, object.name(), &info.subresource] {
+        if !part.is_empty() {
+            link.push('/');
+            link.push_str(&query_escape(part));
+        }
+    }
+    if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
+        metadata.insert("selfLink".into(), link.into());
+        order_metadata(metadata);
+    }
+    value
+}
+
+/// Go's `url.QueryEscape`.
+fn query_escape(text: &str) -> String {
+    escape(text, b"-_.~ ").replace(' ', "+")
+}
+
+/// Percent-encodes all but letters, digits and `kept`.
+fn escape(text: &str, kept: &[u8]) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// The members of ObjectMeta in the order of the Go type.
+fn order_metadata(metadata: &mut Map<String, Value>) {
+    const ORDER: [&str; 16] = [
+        "name",
+        "generateName",
+        "namespace",
+        "selfLink",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "labels",
+        "annotations",
+        "ownerReferences",
+        "initializers",
+        "finalizers",
+        "clusterName",
+    ];
+    let mut ordered = Map::new();
+    for key in ORDER {
+        if let Some(value) = metadata.get_mut(key) {
+            ordered.insert(key.into(), value.take());
+        }
+    }
+    *metadata = ordered;
+}
+
+/// The first value of a query parameter, or `""`.
+fn query<'a>(query: &'a [(String, String)], name: &str) -> &'a str {
+    query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+}
+
+/// The member at a dotted path.
+pub(super) fn member<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(value, |value, key| value.get(key)).filter(|value| !value.is_null())
+}
+
+/// The text at a dotted path, or `""`.
+pub(super) fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+    member(value, path).and_then(Value::as_str).unwrap_or("")
+}
+
+/// The elements at a dotted path.
+pub(super) fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
+    member(value, path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Sets the member at `path`, making the objects on the way.
+pub(super) fn set(value: &mut Value, path: &[&str], new: Option<Value>) {
+    let Some((last, way)) = path.split_last() else { return };
+    let mut at = value;
+    for key in way {
+        if !at.is_object() {
+            *at = Value::Object(Map::new());
+        }
+        let Value::Object(map) = at else { return };
+        at = map.entry(*key).or_insert(Value::Null);
+    }
+    if at.is_null() {
+        *at = Value::Object(Map::new());
+    }
+    if let Value::Object(map) = at {
+        match new {
+            Some(new) => drop(map.insert((*last).to_owned(), new)),
+            None => drop(map.shift_remove(*last)),
+        }
+    }
+}

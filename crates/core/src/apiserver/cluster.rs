@@ -1,0 +1,207 @@
+//! The cluster behind a server: its store, and everybody who watches it.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::rest::{self, fill_system_fields, list, member, set, text};
+use crate::admission::Plugin;
+use crate::authentication::User;
+use crate::authorization::Authorizers;
+use crate::manifest::{Diagnostic, Map, Object, PathStep, Severity, Value};
+use crate::release::Release;
+use crate::storage::{Entry, Store};
+use crate::world::World;
+
+/// What an API server works on.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Whose behaviour.
+    pub release: &'static Release,
+    /// etcd. Writes go through the cluster, which tells the informers.
+    pub store: Store,
+    /// The configured authorizers with what their informers know.
+    pub authorizers: Authorizers,
+    /// The admission chain, in order.
+    pub admission: Vec<Plugin>,
+    /// Keys that requests wrote and controllers have not seen yet.
+    touched: BTreeSet<String>,
+    uids: Uids,
+}
+
+/// Makes version-1 UUIDs: time, and a node that stays the same while the server runs.
+#[derive(Debug)]
+struct Uids {
+    /// In 100 ns since 15 October 1582.
+    last: u64,
+    node: [u8; 8],
+}
+
+impl Cluster {
+    /// A server's cluster over `store`; the informers learn what is there.
+    pub fn new(
+        release: &'static Release,
+        store: Store,
+        mut authorizers: Authorizers,
+        admission: Vec<Plugin>,
+        world: &mut World,
+    ) -> Self {
+        for (_, entry) in store.range("") {
+            if let Ok(object) = &entry.object {
+                authorizers.informers_mut().upsert(object);
+            }
+        }
+        let mut node: [u8; 8] = world.draw();
+        // The variant of the clock sequence, and the multicast bit of a node that is no network card.
+        let [sequence, _, address, ..] = &mut node;
+        *sequence = *sequence & 0x3f | 0x80;
+        *address |= 1;
+        Self { release, store, authorizers, admission, touched: BTreeSet::new(), uids: Uids { last: 0, node } }
+    }
+
+    /// A UID that nobody has, made at the world's time.
+    pub fn new_uid(&mut self, world: &World) -> String {
+        let since_epoch = world.now.timestamp_micros().unsigned_abs() * 10;
+        // A few microseconds behind the creationTimestamp, and never the same twice.
+        let ticks = (since_epoch + 0x01b2_1dd2_1381_4000 + 40).max(self.uids.last + 1);
+        self.uids.last = ticks;
+        let [a, b, c, d, e, f, g, h] = self.uids.node;
+        let (low, mid, high) = (ticks & 0xffff_ffff, ticks >> 32 & 0xffff, ticks >> 48 & 0x0fff | 0x1000);
+        format!("{low:08x}-{mid:04x}-{high:04x}-{a:02x}{b:02x}-{c:02x}{d:02x}{e:02x}{f:02x}{g:02x}{h:02x}")
+    }
+
+    /// Writes an object and tells the informers.
+    pub fn put(&mut self, key: &str, object: Object) -> Rc<Object> {
+        let object = self.store.put(key, object);
+        self.authorizers.informers_mut().upsert(&object);
+        self.touched.insert(key.to_owned());
+        object
+    }
+
+    /// Removes an object and tells the informers; false where there was none.
+    pub fn remove(&mut self, key: &str) -> bool {
+        match self.store.delete(key) {
+            Some(Entry { object: Ok(object), .. }) => {
+                self.authorizers.informers_mut().delete(&object);
+                true
+            }
+            removed => removed.is_some(),
+        }
+    }
+
+    /// What requests wrote since the last call.
+    pub(super) fn take_touched(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Takes objects as found: with their status, and with names that the server would refuse.
+    ///
+    /// An object that is there already is replaced and keeps its UID. What is no object of the release is left out with
+    /// an error; what the server would refuse is taken with a warning.
+    pub fn load(&mut self, objects: Vec<Object>, world: &mut World) -> Vec<Diagnostic> {
+        let mut diagnostics = Vec::new();
+        for object in objects {
+            if let Err((severity, message)) = self.load_one(&object, world) {
+                let place = object.origin.as_ref().map(|origin| origin.place(&[PathStep::Key("metadata")]));
+                let place = place.filter(|_| severity == Severity::Warning);
+                let place = place.or_else(|| object.origin.as_ref().map(|origin| origin.place(&[])));
+                let (file, line) = place.map_or_else(|| (Rc::from(""), 0), |place| (place.file, place.line));
+                diagnostics.push(Diagnostic { severity, file, line, column: 0, message });
+            }
+        }
+        diagnostics
+    }
+
+    fn load_one(&mut self, object: &Object, world: &mut World) -> Result<(), (Severity, String)> {
+        let error = |message: String| (Severity::Error, message);
+        let (api_version, kind) = (object.api_version(), object.kind());
+        let release = self.release;
+        let Some(resource) = release.resource_of(api_version, kind) else {
+            let version = release.version();
+            return Err(error(format!(
+                "Kubernetes {version} has no kind {kind:?} in {api_version:?}; the object is left out. \
+                 Check `apiVersion` and `kind`, or choose another release."
+            )));
+        };
+        let hub = release.resource_of(resource.storage_version, kind).unwrap_or(resource);
+        let decoded = release.decode(api_version, kind, object.value.clone());
+        let decoded =
+            decoded.map_err(|reason| error(format!("{kind} {:?} cannot be read: {reason}", object.name())))?;
+        let mut value = rest::to_hub(release, resource, hub, decoded);
+        let found = value.clone();
+        if hub.namespaced {
+            if text(&value, "metadata.namespace").is_empty() {
+                set(&mut value, &["metadata", "namespace"], Some("default".into()));
+            }
+        } else {
+            set(&mut value, &["metadata", "namespace"], None);
+        }
+        if text(&value, "metadata.name").is_empty() {
+            let base = text(&value, "metadata.generateName").to_owned();
+            if base.is_empty() {
+                return Err(error(format!("This {kind} has no metadata.name and is left out.")));
+            }
+            set(&mut value, &["metadata", "name"], Some(rest::generate_name(&base, world).into()));
+        }
+        rest::prepare_for_create(hub.kind, &mut value, &User::default());
+        // What the text says of the cluster's doing is how it was found.
+        for path in [&["status"][..], &["metadata", "generation"], &["spec", "username"], &["spec", "groups"]] {
+            let said = path.iter().try_fold(&object.value, |value, key| value.get(*key));
+            let kept = path.iter().try_fold(&found, |value, key| value.get(*key));
+            if let (Some(_), Some(kept)) = (said, kept) {
+                set(&mut value, path, Some(kept.clone()));
+            }
+        }
+        let key = hub.key(text(&value, "metadata.namespace"), text(&value, "metadata.name"));
+        let uid = match self.store.get(&key).map(|entry| &entry.object) {
+            _ if !object.uid().is_empty() => object.uid().to_owned(),
+            Some(Ok(old)) => old.uid().to_owned(),
+            _ => self.new_uid(world),
+        };
+        let created = member(&found, "metadata.creationTimestamp").cloned();
+        let nanos = fill_system_fields(&mut value, uid, world);
+        let creation_nanos = if created.is_some() { 0 } else { nanos };
+        if created.is_some() {
+            set(&mut value, &["metadata", "creationTimestamp"], created);
+        }
+        let wrong = rest::validate(hub, &value);
+        let value = release.canonical(hub.api_version(), hub.kind, value).map_err(error)?;
+        let name = text(&value, "metadata.name").to_owned();
+        let object = Object { creation_nanos, ..Object::new(value, object.origin.clone()) };
+        let object = self.store.put(&key, object);
+        self.authorizers.informers_mut().upsert(&object);
+        match wrong {
+            Some(reason) => {
+                let message = format!("The API server would refuse {kind} {name:?}: {reason}. It is loaded as found.");
+                Err((Severity::Warning, message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// `pod` on `node`, as a Binding makes it: with the condition `PodScheduled`.
+    pub(super) fn bind(&self, pod: &Object, node: &str, annotations: Option<&Value>, world: &World) -> Object {
+        let mut value = pod.value.clone();
+        set(&mut value, &["spec", "nodeName"], Some(node.into()));
+        for (key, annotation) in annotations.and_then(Value::as_object).into_iter().flatten() {
+            set(&mut value, &["metadata", "annotations", key], Some(annotation.clone()));
+        }
+        set_condition(&mut value, "PodScheduled", world);
+        let kept = value.clone();
+        let value = self.release.canonical("v1", "Pod", value).unwrap_or(kept);
+        Object { creation_nanos: pod.creation_nanos, ..Object::new(value, pod.origin.clone()) }
+    }
+}
+
+/// Sets a pod's condition to true.
+pub(super) fn set_condition(pod: &mut Value, name: &str, world: &World) {
+    let mut conditions = list(pod, "status.conditions").to_vec();
+    conditions.retain(|condition| text(condition, "type") != name);
+    let now = world.now.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let mut condition = Map::new();
+    condition.insert("type".into(), name.into());
+    condition.insert("status".into(), "True".into());
+    condition.insert("lastProbeTime".into(), Value::Null);
+    condition.insert("lastTransitionTime".into(), now.into());
+    conditions.push(Value::Object(condition));
+    set(pod, &["status", "conditions"], Some(conditions.into()));
+}

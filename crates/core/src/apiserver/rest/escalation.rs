@@ -1,0 +1,100 @@
+//! Nobody grants what he does not have: the checks of the RBAC registry before it stores a role or a binding.
+//!
+//! Behaviour: `pkg/registry/rbac/*/policybased/storage.go`, `pkg/registry/rbac/escalation_check.go`.
+
+use super::{Run, list, text};
+use crate::admission;
+use crate::apiserver::status::{Qualified, Status};
+use crate::authorization::rbac::{self, Rule};
+use crate::authorization::{Attributes, Verdict, aggregate};
+use crate::manifest::Value;
+use crate::request::RequestInfo;
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+
+impl Run<'_> {
+    pub(super) fn check_escalation(&mut self, object: &Value) -> Result<(), Status> {
+        let binding = match self.hub.kind {
+            _ if self.hub.group != GROUP => return Ok(()),
+            "Role" | "ClusterRole" => false,
+            "RoleBinding" | "ClusterRoleBinding" => true,
+            _ => return Ok(()),
+        };
+        let user = self.call.user;
+        if user.groups.iter().any(|group| group == "system:masters") {
+            return Ok(());
+        }
+        let result = self.granted(object, binding).and_then(|needed| match needed {
+            Some(needed) => self.confirm(object, &needed),
+            None => Ok(()),
+        });
+        self.admission.push(admission::Step {
+            plugin: "RBAC escalation check",
+            admitted: result.is_ok(),
+            message: result.as_ref().err().map_or(String::new(), |status| status.message.clone()),
+        });
+        result
+    }
+
+    /// The rules that a role holds or a binding refers to; `None` where the user may bind that role.
+    fn granted(&self, object: &Value, binding: bool) -> Result<Option<Vec<Rule>>, Status> {
+        if !binding {
+            return Ok(Some(list(object, "rules").iter().map(Rule::new).collect()));
+        }
+        let namespace = self.namespace();
+        let role_ref = object.get("roleRef").unwrap_or(&Value::Null);
+        let (kind, name) = (text(role_ref, "kind"), text(role_ref, "name"));
+        let resource = match kind {
+            "ClusterRole" => "clusterroles",
+            "Role" => "roles",
+            _ => "",
+        };
+        let bind = RequestInfo {
+            is_resource_request: true,
+            verb: "bind".into(),
+            api_group: text(role_ref, "apiGroup").into(),
+            namespace: namespace.into(),
+            resource: resource.into(),
+            name: name.into(),
+            ..RequestInfo::default()
+        };
+        let asked = Attributes { user: self.call.user, request: &bind };
+        if !resource.is_empty() && self.cluster.authorizers.authorize(&asked).verdict == Verdict::Allow {
+            return Ok(None);
+        }
+        let rules = self.cluster.authorizers.informers().rbac().rules_of(role_ref, namespace);
+        rules.map(|rules| Some(rules.to_vec())).map_err(|error| match resource {
+            "" => Status::unknown(error),
+            resource => Status::not_found(Qualified { group: GROUP, name: resource }, name),
+        })
+    }
+
+    fn namespace(&self) -> &str {
+        if self.hub.namespaced { &self.call.info.namespace } else { "" }
+    }
+
+    fn confirm(&self, object: &Value, needed: &[Rule]) -> Result<(), Status> {
+        let user = self.call.user;
+        let (owned, errors) = self.cluster.authorizers.informers().rbac().rules_for(user, self.namespace());
+        let missing = rbac::covers(&owned, needed);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let join = |rules: &[Rule]| rules.iter().map(Rule::to_string).collect::<Vec<_>>().join(" ");
+        let mut extra: Vec<_> =
+            user.extra.iter().map(|(key, values)| format!("{key}:[{}]", values.join(" "))).collect();
+        extra.sort();
+        let cause = format!(
+            "attempt to grant extra privileges: [{}] user=&{{{} {} [{}] map[{}]}} ownerrules=[{}] ruleResolutionErrors=[{}]",
+            join(&missing),
+            user.name,
+            user.uid,
+            user.groups.join(" "),
+            extra.join(" "),
+            join(&owned),
+            aggregate(&errors)
+        );
+        let resource = Qualified { group: GROUP, name: self.hub.resource };
+        Err(Status::forbidden(resource, text(object, "metadata.name"), &cause))
+    }
+}

@@ -1,0 +1,609 @@
+//! What the server refuses in an object. The 422 collects all of it.
+//!
+//! Behaviour: `apimachinery/pkg/api/validation/objectmeta.go`, `pkg/api/validation/validation.go`, `pkg/apis/rbac/validation/validation.go`.
+//! Metadata, RBAC and what tells users apart from nodes are complete. Of pods, services and volumes the shape is checked
+//! (names, images, ports, variables, mounts) and not each source of a volume; workloads are checked by their metadata.
+
+use std::collections::BTreeSet;
+
+use super::names::{self, Rule};
+use super::{list, member, text};
+use crate::apiserver::status::FieldError;
+use crate::manifest::Value;
+use crate::request::quote;
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// How names of a kind are validated.
+pub fn name_rule(kind: &str) -> Rule {
+    match kind {
+        "Namespace" => Rule::Label,
+        "Service" => Rule::Label1035,
+        "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" | "Event" | "APIService" => Rule::Path,
+        _ => Rule::Subdomain,
+    }
+}
+
+/// All that is wrong with a new object.
+pub fn create(kind: &str, namespaced: bool, object: &Value) -> Vec<FieldError> {
+    let mut errors = metadata(object, namespaced, name_rule(kind));
+    body(kind, object, &mut errors);
+    errors
+}
+
+/// All that is wrong with `new` in place of `old`; `repair` has run.
+pub fn update(kind: &str, subresource: &str, namespaced: bool, new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = metadata(new, namespaced, Rule::Path);
+    errors.extend(metadata_update(new, old));
+    match (kind, subresource) {
+        ("Pod", "status") => errors.extend(metadata_update(new, old)),
+        ("Namespace", "status") => {
+            errors.extend(metadata_update(new, old));
+            let (phase, wanted, condition) = match member(new, "metadata.deletionTimestamp") {
+                None => (text(new, "status.phase"), "Active", "is empty"),
+                Some(_) => (text(new, "status.phase"), "Terminating", "is not empty"),
+            };
+            if phase != wanted {
+                let detail = format!("may only be '{wanted}' if `deletionTimestamp` {condition}");
+                errors.push(FieldError::invalid("status.Phase", phase, &detail));
+            }
+        }
+        ("Secret", _) => {
+            errors.extend(metadata_update(new, old));
+            immutable(text(new, "type"), text(old, "type"), "type", &mut errors);
+            errors.extend(create(kind, namespaced, new));
+        }
+        ("ConfigMap" | "ServiceAccount", _) => {
+            errors.extend(metadata_update(new, old));
+            errors.extend(create(kind, namespaced, new));
+        }
+        _ => {
+            errors.extend(create(kind, namespaced, new));
+            errors.extend(metadata_update(new, old));
+            match kind {
+                "Pod" => pod_update(new, old, &mut errors),
+                "Service" if !text(old, "spec.clusterIP").is_empty() && text(old, "spec.type") != "ExternalName" => {
+                    immutable(text(new, "spec.clusterIP"), text(old, "spec.clusterIP"), "spec.clusterIP", &mut errors);
+                }
+                "RoleBinding" | "ClusterRoleBinding" if member(new, "roleRef") != member(old, "roleRef") => {
+                    let part = |key: &str| quote(text(new, key));
+                    let value = format!(
+                        "rbac.RoleRef{{APIGroup:{}, Kind:{}, Name:{}}}",
+                        part("roleRef.apiGroup"),
+                        part("roleRef.kind"),
+                        part("roleRef.name")
+                    );
+                    errors.push(FieldError::invalid_value("roleRef", &value, "cannot change roleRef"));
+                }
+                _ => {}
+            }
+        }
+    }
+    errors
+}
+
+fn reasons(field: &str, value: &str, reasons: Vec<String>, errors: &mut Vec<FieldError>) {
+    errors.extend(reasons.iter().map(|reason| FieldError::invalid(field, value, reason)));
+}
+
+fn immutable(new: &str, old: &str, field: &str, errors: &mut Vec<FieldError>) {
+    if new != old {
+        errors.push(FieldError::invalid(field, new, "field is immutable"));
+    }
+}
+
+fn metadata(object: &Value, namespaced: bool, rule: Rule) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let (name, generate_name, namespace) =
+        (text(object, "metadata.name"), text(object, "metadata.generateName"), text(object, "metadata.namespace"));
+    if !generate_name.is_empty() {
+        reasons("metadata.generateName", generate_name, names::check(rule, generate_name, true), &mut errors);
+    }
+    if name.is_empty() {
+        errors.push(FieldError::required("metadata.name", "name or generateName is required"));
+    } else {
+        reasons("metadata.name", name, names::check(rule, name, false), &mut errors);
+    }
+    if !namespaced {
+        if !namespace.is_empty() {
+            errors.push(FieldError::forbidden("metadata.namespace", "not allowed on this type"));
+        }
+    } else if namespace.is_empty() {
+        errors.push(FieldError::required("metadata.namespace", ""));
+    } else {
+        reasons("metadata.namespace", namespace, names::label(namespace), &mut errors);
+    }
+    labels_and_annotations(object, &mut errors);
+    owner_references(object, &mut errors);
+    let finalizers = list(object, "metadata.finalizers");
+    for finalizer in finalizers.iter().filter_map(Value::as_str) {
+        reasons("metadata.finalizers", finalizer, names::qualified(finalizer), &mut errors);
+    }
+    let has = |name: &str| finalizers.iter().any(|finalizer| finalizer == name);
+    if has("orphan") && has("foregroundDeletion") {
+        let detail = "finalizer orphan and foregroundDeletion cannot be both set";
+        errors.push(FieldError::invalid_value("metadata.finalizers", &go_strings(finalizers), detail));
+    }
+    errors
+}
+
+fn labels_and_annotations(object: &Value, errors: &mut Vec<FieldError>) {
+    for (key, value) in entries(object, "metadata.labels") {
+        reasons("metadata.labels", key, names::qualified(key), errors);
+        reasons("metadata.labels", value, names::label_value(value), errors);
+    }
+    let mut size = 0;
+    for (key, value) in entries(object, "metadata.annotations") {
+        reasons("metadata.annotations", key, names::qualified(&key.to_lowercase()), errors);
+        size += key.len() + value.len();
+    }
+    if size > 256 << 10 {
+        errors.push(FieldError::too_long("metadata.annotations", 256 << 10));
+    }
+}
+
+fn owner_references(object: &Value, errors: &mut Vec<FieldError>) {
+    for reference in list(object, "metadata.ownerReferences") {
+        let mut check = |key: &str, bad: bool, what: &str| {
+            if bad {
+                let field = format!("metadata.ownerReferences.{key}");
+                errors.push(FieldError::invalid(field, text(reference, key), &format!("{what} must not be empty")));
+            }
+        };
+        let version = text(reference, "apiVersion");
+        check("apiVersion", version.rsplit('/').next().unwrap_or("").is_empty(), "version");
+        for key in ["kind", "name", "uid"] {
+            check(key, text(reference, key).is_empty(), key);
+        }
+    }
+}
+
+fn metadata_update(new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if member(new, "metadata.deletionTimestamp") != member(old, "metadata.deletionTimestamp") {
+        let detail = "field is immutable; may only be changed via deletion";
+        errors.push(FieldError::invalid_value(
+            "metadata.deletionTimestamp",
+            text(new, "metadata.deletionTimestamp"),
+            detail,
+        ));
+    }
+    if member(old, "metadata.deletionTimestamp").is_some() {
+        let before: BTreeSet<&str> = list(old, "metadata.finalizers").iter().filter_map(Value::as_str).collect();
+        let after: BTreeSet<&str> = list(new, "metadata.finalizers").iter().filter_map(Value::as_str).collect();
+        let added: Vec<String> = after.difference(&before).map(|finalizer| quote(finalizer)).collect();
+        if !added.is_empty() {
+            let detail = format!(
+                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                added.join(", ")
+            );
+            errors.push(FieldError::forbidden("metadata.finalizers", &detail));
+        }
+    }
+    for key in ["name", "namespace", "uid"] {
+        let field = format!("metadata.{key}");
+        immutable(text(new, &field), text(old, &field), &field, &mut errors);
+    }
+    labels_and_annotations(new, &mut errors);
+    owner_references(new, &mut errors);
+    errors
+}
+
+fn entries<'a>(object: &'a Value, path: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let map = member(object, path).and_then(Value::as_object);
+    map.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str().unwrap_or("")))
+}
+
+/// `[]string{"/a", "/b"}`
+fn go_strings(values: &[Value]) -> String {
+    let quoted: Vec<String> = values.iter().filter_map(Value::as_str).map(quote).collect();
+    format!("[]string{{{}}}", quoted.join(", "))
+}
+
+fn body(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
+    match kind {
+        "Role" | "ClusterRole" => {
+            for (index, rule) in list(object, "rules").iter().enumerate() {
+                policy_rule(rule, kind == "Role", &format!("rules[{index}]"), errors);
+            }
+        }
+        "RoleBinding" | "ClusterRoleBinding" => binding(object, kind == "RoleBinding", errors),
+        "ConfigMap" => {
+            for (key, _) in entries(object, "data") {
+                reasons(&format!("data[{key}]"), key, names::config_key(key), errors);
+            }
+            let size: usize = entries(object, "data").map(|(_, value)| value.len()).sum();
+            if size > 1 << 20 {
+                errors.push(FieldError::too_long("data", 1 << 20));
+            }
+        }
+        "Secret" => secret(object, errors),
+        "Namespace" => {
+            for finalizer in list(object, "spec.finalizers").iter().filter_map(Value::as_str) {
+                reasons("spec.finalizers", finalizer, names::qualified(finalizer), errors);
+                if !finalizer.contains('/') && !matches!(finalizer, "kubernetes" | "orphan" | "foregroundDeletion") {
+                    let detail = "name is neither a standard finalizer name nor is it fully qualified";
+                    errors.push(FieldError::invalid("spec.finalizers", finalizer, detail));
+                }
+            }
+        }
+        "Node" if text(object, "spec.externalID").is_empty() => {
+            errors.push(FieldError::required("spec.externalID", ""))
+        }
+        "Pod" => {
+            if let Some(spec) = member(object, "spec") {
+                pod_spec(spec, errors);
+            }
+        }
+        "Service" => service(object, errors),
+        "Event" => {
+            let (namespace, involved) = (text(object, "metadata.namespace"), text(object, "involvedObject.namespace"));
+            let wrong = if involved.is_empty() { namespace != "default" } else { namespace != involved };
+            if wrong {
+                errors.push(FieldError::invalid(
+                    "involvedObject.namespace",
+                    involved,
+                    "does not match event.namespace",
+                ));
+            }
+            reasons("namespace", namespace, names::subdomain(namespace), errors);
+        }
+        _ => {}
+    }
+}
+
+fn policy_rule(rule: &Value, namespaced: bool, path: &str, errors: &mut Vec<FieldError>) {
+    let empty = |key: &str| list(rule, key).is_empty();
+    let required = |key: &str, detail: &str| FieldError::required(format!("{path}.{key}"), detail);
+    if empty("verbs") {
+        errors.push(required("verbs", "verbs must contain at least one value"));
+    }
+    if !empty("nonResourceURLs") {
+        let value = go_strings(list(rule, "nonResourceURLs"));
+        let mut refuse =
+            |detail: &str| errors.push(FieldError::invalid_value(format!("{path}.nonResourceURLs"), &value, detail));
+        if namespaced {
+            refuse("namespaced rules cannot apply to non-resource URLs");
+        }
+        if !empty("apiGroups") || !empty("resources") || !empty("resourceNames") {
+            refuse("rules cannot apply to both regular resources and non-resource URLs");
+        }
+        return;
+    }
+    if empty("apiGroups") {
+        errors.push(required("apiGroups", "resource rules must supply at least one api group"));
+    }
+    if empty("resources") {
+        errors.push(required("resources", "resource rules must supply at least one resource"));
+    }
+}
+
+fn binding(object: &Value, namespaced: bool, errors: &mut Vec<FieldError>) {
+    let (group, kind, name) =
+        (text(object, "roleRef.apiGroup"), text(object, "roleRef.kind"), text(object, "roleRef.name"));
+    if group != RBAC {
+        errors.push(FieldError::not_supported("roleRef.apiGroup", group, &[RBAC]));
+    }
+    let kinds: &[&str] = if namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
+    if !kinds.contains(&kind) {
+        errors.push(FieldError::not_supported("roleRef.kind", kind, kinds));
+    }
+    if name.is_empty() {
+        errors.push(FieldError::required("roleRef.name", ""));
+    } else {
+        reasons("roleRef.name", name, names::path_segment(name, false), errors);
+    }
+    for (index, subject) in list(object, "subjects").iter().enumerate() {
+        let field = |key: &str| format!("subjects[{index}].{key}");
+        let (kind, group, name) = (text(subject, "kind"), text(subject, "apiGroup"), text(subject, "name"));
+        if name.is_empty() {
+            errors.push(FieldError::required(field("name"), ""));
+        }
+        match kind {
+            "ServiceAccount" => {
+                if !name.is_empty() {
+                    reasons(&field("name"), name, names::subdomain(name), errors);
+                }
+                if !group.is_empty() {
+                    errors.push(FieldError::not_supported(field("apiGroup"), group, &[""]));
+                }
+                if !namespaced && text(subject, "namespace").is_empty() {
+                    errors.push(FieldError::required(field("namespace"), ""));
+                }
+            }
+            "User" | "Group" => {
+                if name.is_empty() {
+                    let detail = format!("{} name cannot be empty", kind.to_lowercase());
+                    errors.push(FieldError::invalid(field("name"), name, &detail));
+                }
+                if group != RBAC {
+                    errors.push(FieldError::not_supported(field("apiGroup"), group, &[RBAC]));
+                }
+            }
+            _ => errors.push(FieldError::not_supported(field("kind"), kind, &["ServiceAccount", "User", "Group"])),
+        }
+    }
+}
+
+fn secret(object: &Value, errors: &mut Vec<FieldError>) {
+    let data = || entries(object, "data");
+    for (key, _) in data() {
+        reasons(&format!("data[{key}]"), key, names::config_key(key), errors);
+    }
+    let size: usize = data().map(|(_, value)| value.trim_end_matches('=').len() * 3 / 4).sum();
+    if size > 1 << 20 {
+        errors.push(FieldError::too_long("data", 1 << 20));
+    }
+    let has = |wanted: &str| data().any(|(key, _)| key == wanted);
+    let mut require = |key: &str| errors.push(FieldError::required(format!("data[{key}]"), ""));
+    match text(object, "type") {
+        "kubernetes.io/service-account-token" => {
+            let annotation = "kubernetes.io/service-account.name";
+            if !entries(object, "metadata.annotations").any(|(key, value)| key == annotation && !value.is_empty()) {
+                errors.push(FieldError::required(format!("metadata.annotations[{annotation}]"), ""));
+            }
+        }
+        "kubernetes.io/dockercfg" => docker_config(object, ".dockercfg", errors),
+        "kubernetes.io/dockerconfigjson" => docker_config(object, ".dockerconfigjson", errors),
+        "kubernetes.io/basic-auth" if !has("username") && !has("password") => {
+            // The doubled brackets are the original's.
+            errors.push(FieldError::required("data[%s][username]", ""));
+            errors.push(FieldError::required("data[%s][password]", ""));
+        }
+        "kubernetes.io/ssh-auth" if !data().any(|(key, value)| key == "ssh-privatekey" && !value.is_empty()) => {
+            errors.push(FieldError::required("data[%s][ssh-privatekey]", ""));
+        }
+        "kubernetes.io/tls" => {
+            for key in ["tls.crt", "tls.key"] {
+                if !has(key) {
+                    require(key);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn docker_config(object: &Value, key: &str, errors: &mut Vec<FieldError>) {
+    use base64::Engine as _;
+    let field = format!("data[{key}]");
+    let Some((_, value)) = entries(object, "data").find(|(candidate, _)| *candidate == key) else {
+        errors.push(FieldError::required(field, ""));
+        return;
+    };
+    let bytes = base64::engine::general_purpose::STANDARD.decode(value).unwrap_or_default();
+    let parsed = crate::manifest::json::parse(&String::from_utf8_lossy(&bytes));
+    let error = match parsed {
+        Ok(Value::Object(_) | Value::Null) => return,
+        Ok(_) => "json: cannot unmarshal into Go value of type map[string]interface {}".to_owned(),
+        Err(error) => error.message,
+    };
+    errors.push(FieldError::invalid_value(field, "\"<secret contents redacted>\"", &error));
+}
+
+fn service(object: &Value, errors: &mut Vec<FieldError>) {
+    let kind = text(object, "spec.type");
+    let ports = list(object, "spec.ports");
+    let cluster_ip = text(object, "spec.clusterIP");
+    if ports.is_empty() && cluster_ip != "None" && kind != "ExternalName" {
+        errors.push(FieldError::required("spec.ports", ""));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, port) in ports.iter().enumerate() {
+        let field = |key: &str| format!("spec.ports[{index}].{key}");
+        let name = text(port, "name");
+        if name.is_empty() {
+            if ports.len() > 1 {
+                errors.push(FieldError::required(field("name"), ""));
+            }
+        } else {
+            reasons(&field("name"), name, names::label(name), errors);
+            if !seen.insert(name) {
+                errors.push(FieldError::duplicate(field("name"), name));
+            }
+        }
+        port_number(port, "port", &field("port"), errors);
+        let protocol = text(port, "protocol");
+        if !matches!(protocol, "TCP" | "UDP") {
+            errors.push(FieldError::not_supported(field("protocol"), protocol, &["TCP", "UDP"]));
+        }
+    }
+    if !matches!(kind, "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName") {
+        let kinds = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
+        errors.push(FieldError::not_supported("spec.type", kind, &kinds));
+    }
+}
+
+fn port_number(object: &Value, key: &str, field: &str, errors: &mut Vec<FieldError>) {
+    let number = member(object, key).and_then(Value::as_i64).unwrap_or(0);
+    if !(1..=65535).contains(&number) {
+        let detail = "must be between 1 and 65535, inclusive";
+        errors.push(FieldError::invalid_value(field, &number.to_string(), detail));
+    }
+}
+
+fn pod_spec(spec: &Value, errors: &mut Vec<FieldError>) {
+    let mut volumes = BTreeSet::new();
+    for (index, volume) in list(spec, "volumes").iter().enumerate() {
+        let field = format!("spec.volumes[{index}].name");
+        let name = text(volume, "name");
+        let before = errors.len();
+        if name.is_empty() {
+            errors.push(FieldError::required(&*field, ""));
+        } else {
+            reasons(&field, name, names::label(name), errors);
+        }
+        if volumes.contains(name) {
+            errors.push(FieldError::duplicate(field, name));
+        }
+        if errors.len() == before {
+            volumes.insert(name);
+        }
+    }
+    let mut seen = BTreeSet::new();
+    if list(spec, "containers").is_empty() {
+        errors.push(FieldError::required("spec.containers", ""));
+    }
+    for (index, container) in list(spec, "containers").iter().enumerate() {
+        self::container(container, &format!("spec.containers[{index}]"), &volumes, &mut seen, errors);
+    }
+    for (index, container) in list(spec, "initContainers").iter().enumerate() {
+        self::container(container, &format!("spec.initContainers[{index}]"), &volumes, &mut seen, errors);
+    }
+    let restart = text(spec, "restartPolicy");
+    if !matches!(restart, "Always" | "OnFailure" | "Never") {
+        let supported = ["Always", "OnFailure", "Never"];
+        errors.push(match restart {
+            "" => FieldError::required("spec.restartPolicy", ""),
+            other => FieldError::not_supported("spec.restartPolicy", other, &supported),
+        });
+    }
+    let dns = text(spec, "dnsPolicy");
+    if !matches!(dns, "ClusterFirst" | "ClusterFirstWithHostNet" | "Default") {
+        let supported = ["ClusterFirstWithHostNet", "ClusterFirst", "Default"];
+        errors.push(match dns {
+            "" => FieldError::required("spec.dnsPolicy", ""),
+            other => FieldError::not_supported("spec.dnsPolicy", other, &supported),
+        });
+    }
+    for (key, value) in entries(spec, "nodeSelector") {
+        reasons("spec.nodeSelector", key, names::qualified(key), errors);
+        reasons("spec.nodeSelector", value, names::label_value(value), errors);
+    }
+    for (index, secret) in list(spec, "imagePullSecrets").iter().enumerate() {
+        if text(secret, "name").is_empty() {
+            errors.push(FieldError::required(format!("spec.imagePullSecrets[{index}].name"), ""));
+        }
+    }
+    for (key, check) in [
+        ("serviceAccountName", names::subdomain as fn(&str) -> Vec<String>),
+        ("nodeName", names::subdomain),
+        ("hostname", names::label),
+        ("subdomain", names::label),
+    ] {
+        let value = text(spec, key);
+        if !value.is_empty() {
+            reasons(&format!("spec.{key}"), value, check(value), errors);
+        }
+        if key == "nodeName"
+            && let Some(seconds) = member(spec, "activeDeadlineSeconds").and_then(Value::as_i64)
+            && !(1..=i64::from(i32::MAX)).contains(&seconds)
+        {
+            let detail = "must be between 1 and 2147483647, inclusive";
+            errors.push(FieldError::invalid_value("spec.activeDeadlineSeconds", &seconds.to_string(), detail));
+        }
+    }
+}
+
+fn container<'a>(
+    container: &'a Value,
+    path: &str,
+    volumes: &BTreeSet<&str>,
+    seen: &mut BTreeSet<&'a str>,
+    errors: &mut Vec<FieldError>,
+) {
+    let field = |key: &str| format!("{path}.{key}");
+    let name = text(container, "name");
+    if name.is_empty() {
+        errors.push(FieldError::required(field("name"), ""));
+    } else {
+        reasons(&field("name"), name, names::label(name), errors);
+    }
+    if !seen.insert(name) {
+        errors.push(FieldError::duplicate(field("name"), name));
+    }
+    let image = text(container, "image");
+    if image.is_empty() {
+        errors.push(FieldError::required(field("image"), ""));
+    }
+    for (index, port) in list(container, "ports").iter().enumerate() {
+        let field = |key: &str| format!("{path}.ports[{index}].{key}");
+        let name = text(port, "name");
+        if !name.is_empty() {
+            reasons(&field("name"), name, names::port(name), errors);
+        }
+        match member(port, "containerPort").and_then(Value::as_i64).unwrap_or(0) {
+            0 => errors.push(FieldError::required(field("containerPort"), "")),
+            _ => port_number(port, "containerPort", &field("containerPort"), errors),
+        }
+        let protocol = text(port, "protocol");
+        if protocol.is_empty() {
+            errors.push(FieldError::required(field("protocol"), ""));
+        } else if !matches!(protocol, "TCP" | "UDP") {
+            errors.push(FieldError::not_supported(field("protocol"), protocol, &["TCP", "UDP"]));
+        }
+    }
+    for (index, variable) in list(container, "env").iter().enumerate() {
+        let field = format!("{path}.env[{index}].name");
+        match text(variable, "name") {
+            "" => errors.push(FieldError::required(field, "")),
+            name => reasons(&field, name, names::c_identifier(name), errors),
+        }
+    }
+    let mut mounts = BTreeSet::new();
+    for (index, mount) in list(container, "volumeMounts").iter().enumerate() {
+        let field = |key: &str| format!("{path}.volumeMounts[{index}].{key}");
+        match text(mount, "name") {
+            "" => errors.push(FieldError::required(field("name"), "")),
+            name if !volumes.contains(name) => errors.push(FieldError::not_found(field("name"), name)),
+            _ => {}
+        }
+        let at = text(mount, "mountPath");
+        if at.is_empty() {
+            errors.push(FieldError::required(field("mountPath"), ""));
+        }
+        if !mounts.insert(at) {
+            errors.push(FieldError::invalid(field("mountPath"), at, "must be unique"));
+        }
+    }
+    let policy = text(container, "imagePullPolicy");
+    if !matches!(policy, "Always" | "IfNotPresent" | "Never") {
+        errors.push(match policy {
+            "" => FieldError::required(field("imagePullPolicy"), ""),
+            other => FieldError::not_supported(field("imagePullPolicy"), other, &["Always", "IfNotPresent", "Never"]),
+        });
+    }
+    if image.trim() != image && path.starts_with("spec.") {
+        errors.push(FieldError::invalid(field("image"), image, "must not have leading or trailing whitespace"));
+    }
+}
+
+fn pod_update(new: &Value, old: &Value, errors: &mut Vec<FieldError>) {
+    for field in ["spec.containers", "spec.initContainers"] {
+        if list(new, field).len() != list(old, field).len() {
+            errors.push(FieldError::forbidden(field, "pod updates may not add or remove containers"));
+            return;
+        }
+    }
+    // What may change is taken from the old one, and then nothing may differ.
+    let mut munged = member(new, "spec").cloned().unwrap_or_default();
+    for field in ["containers", "initContainers"] {
+        let images = list(old, &format!("spec.{field}")).iter().map(|container| container.get("image").cloned());
+        if let Some(Value::Array(containers)) = munged.get_mut(field) {
+            for (container, image) in containers.iter_mut().zip(images) {
+                if let (Value::Object(container), Some(image)) = (container, image) {
+                    container.insert("image".into(), image);
+                }
+            }
+        }
+    }
+    let old_tolerations = list(old, "spec.tolerations");
+    if old_tolerations.iter().any(|toleration| !list(new, "spec.tolerations").contains(toleration)) {
+        let detail = "existing toleration can not be modified except its tolerationSeconds";
+        errors.push(FieldError::forbidden("spec.tolerations", detail));
+    }
+    if let Value::Object(munged) = &mut munged {
+        for field in ["activeDeadlineSeconds", "tolerations"] {
+            match member(old, "spec").and_then(|spec| spec.get(field)) {
+                Some(value) => drop(munged.insert(field.into(), value.clone())),
+                None => drop(munged.shift_remove(field)),
+            }
+        }
+    }
+    if Some(&munged) != member(old, "spec") {
+        let detail = "pod updates may not change fields other than `spec.containers[*].image`, \
+                      `spec.initContainers[*].image`, `spec.activeDeadlineSeconds` or `spec.tolerations` \
+                      (only additions to existing tolerations)";
+        errors.push(FieldError::forbidden("spec", detail));
+    }
+}
