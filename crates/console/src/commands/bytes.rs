@@ -110,17 +110,15 @@ pub fn hexdump(arguments: &[String], stdin: &[u8], session: &mut Session) -> Out
 pub fn xxd(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {
     let (mut plain, mut reverse, mut length, mut skip, mut columns) = (false, false, usize::MAX, 0, None);
     let mut files = Vec::new();
-    let mut parts = Arguments::new(arguments);
+    // xxd's options are no clusters: `-ps` and `-plain` are one option each.
+    let arguments: Vec<String> = arguments
+        .iter()
+        .map(|word| if matches!(word.as_str(), "-ps" | "-plain") { "-p".to_owned() } else { word.clone() })
+        .collect();
+    let mut parts = Arguments::new(&arguments);
     while let Some(part) = parts.next() {
         match part {
-            Argument::Short('p') | Argument::Long("ps") => {
-                plain = true;
-                // `-ps` is one option of xxd's, not two.
-                let mut ahead = parts.clone();
-                if arguments.iter().any(|word| word == "-ps") && ahead.next() == Some(Argument::Short('s')) {
-                    parts = ahead;
-                }
-            }
+            Argument::Short('p') => plain = true,
             Argument::Short('r') => reverse = true,
             Argument::Short(option @ ('l' | 's' | 'c')) => {
                 let Some(count) = parts.value().and_then(number) else {
