@@ -77,7 +77,6 @@ fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Ve
             (format!("line {}, column {}: {}\n", problem.line, problem.column, problem.message), 2)
         }
     };
-    session.settle();
     if !step.console && step.script.is_ok() && status != 0 {
         diagnostics.push(Diagnostic {
             severity: Severity::Warning,

@@ -105,6 +105,7 @@ impl Shell<'_> {
                     .map(|(name, value)| (self.session.variables.insert(name.clone(), value), name))
                     .collect();
                 let output = commands::run(name, arguments, &stdin, self.session);
+                self.session.settle();
                 if output.stdout.len() > LONGEST_OUTPUT {
                     return Err(Refused(format!(
                         "{name}: a command may not print more than {} MB",
