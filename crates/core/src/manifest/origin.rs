@@ -52,11 +52,28 @@ impl Origin {
 
     /// The origin of the part at `path` as an object of its own; of the nearest part around it where the text has none.
     pub fn part(&self, path: &[PathStep<'_>]) -> Origin {
-        let from = self.nearest(path);
+        self.from(self.nearest(path))
+    }
+
+    /// The node with this index and all below it.
+    fn from(&self, from: usize) -> Origin {
         let to = self.nodes.get(from).map_or(from, |node| node.next as usize);
         let part = self.nodes.get(from..to).unwrap_or_default();
         let nodes = part.iter().map(|node| Node { next: node.next - from as u32, ..*node }).collect();
         Self { file: self.file.clone(), nodes }
+    }
+
+    /// The origins of the elements of the sequence at `path`, each with its index; in one pass, however many there are.
+    pub fn elements(&self, path: &[PathStep<'_>]) -> impl Iterator<Item = (usize, Origin)> + use<'_> {
+        let parent = self.nearest(path);
+        let end = self.nodes.get(parent).map_or(0, |node| node.next as usize);
+        let mut at = parent + 1;
+        std::iter::from_fn(move || {
+            let node = self.nodes.get(at).filter(|_| at < end)?;
+            let element = (node.label as usize, self.from(at));
+            at = node.next as usize;
+            Some(element)
+        })
     }
 
     /// The index of the part at `path`, or of the nearest one around it.

@@ -138,6 +138,7 @@ pub fn objects(document: Document) -> (Vec<Object>, Vec<Diagnostic>) {
     match value {
         Value::Object(mut members) => match items(&mut members) {
             Some((items, defaults)) => {
+                let mut origins = origin.elements(&[PathStep::Key("items")]).peekable();
                 for (index, item) in items.into_iter().enumerate() {
                     let path = [PathStep::Key("items"), PathStep::Index(index)];
                     match item {
@@ -149,7 +150,9 @@ pub fn objects(document: Document) -> (Vec<Object>, Vec<Diagnostic>) {
                                 item.insert("apiVersion".into(), api_version.clone().into());
                                 item.insert("kind".into(), kind.clone().into());
                             }
-                            objects.push(Object::new(Value::Object(item), Some(Rc::new(origin.part(&path)))));
+                            let own = origins.next_if(|(at, _)| *at == index).map(|(_, own)| own);
+                            let own = own.unwrap_or_else(|| origin.part(&path));
+                            objects.push(Object::new(Value::Object(item), Some(Rc::new(own))));
                         }
                         _ => diagnostics.push(complain(&path, "An item of a list must be an object.".into())),
                     }
