@@ -150,6 +150,24 @@ pub fn prepare_for_create(kind: &str, object: &mut Value, user: &User) {
     }
 }
 
+/// Sets what follows from the name and UID of a new object: a job selects its own pods by them.
+pub fn complete(kind: &str, object: &mut Value) {
+    if kind != "Job" || member(object, "spec.manualSelector") == Some(&Value::Bool(true)) {
+        return;
+    }
+    let (name, uid) = (text(object, "metadata.name").to_owned(), text(object, "metadata.uid").to_owned());
+    let labels = part(part(part(part(object, "spec"), "template"), "metadata"), "labels");
+    for (key, value) in [("job-name", &name), ("controller-uid", &uid)] {
+        if labels.get(key).is_none() {
+            set(labels, key, Some(value.as_str().into()));
+        }
+    }
+    let selected = part(part(part(object, "spec"), "selector"), "matchLabels");
+    if selected.get("controller-uid").is_none() {
+        set(selected, "controller-uid", Some(uid.into()));
+    }
+}
+
 /// Takes from `old` what an update of `subresource` (`""` for the object itself) may not change.
 pub fn prepare_for_update(kind: &str, subresource: &str, new: &mut Value, old: &Value) {
     let keep = |new: &mut Value, key: &str| set(new, key, old.get(key).cloned());

@@ -86,6 +86,7 @@ impl Run<'_> {
             let name = generate_name(&base, self.world);
             set(&mut object, &["metadata", "name"], Some(name.into()));
         }
+        strategy::complete(kind, &mut object);
         let name = text(&object, "metadata.name").to_owned();
         let mut errors = validation::create(kind, self.hub.namespaced, &object);
         if !errors.is_empty() {
