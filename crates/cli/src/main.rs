@@ -3,9 +3,11 @@
 mod check;
 mod show;
 
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use portcullis_console::arguments::{Argument, Arguments};
+use portcullis_core::release::Release;
 
 const USAGE: &str = "\
 Portcullis says what a Kubernetes API server would answer.
@@ -14,6 +16,8 @@ usage: portcullis check [--release R] FILE.md...
            replays documents and compares what they print with what they say
        portcullis run [--release R] [-o json|text] FILE.md
            prints all that a document gives
+       portcullis inspect [--release R] [--config FILE] [--key ETCDKEY] [-o yaml|parts] FILE
+           opens one value of etcd: bytes, base64 or a hex dump
        portcullis help | version
 ";
 
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "check" => check::run(rest),
         "run" => show::run(rest),
+        "inspect" => return inspect(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(true)
@@ -48,6 +53,21 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// `portcullis inspect`, over the files of this machine.
+fn inspect(words: &[String]) -> ExitCode {
+    let read = |name: &str| std::fs::read(name).map_err(|error| format!("{name}: {error}"));
+    let mut stdin = Vec::new();
+    if words.last().is_some_and(|word| word == "-") && std::io::stdin().read_to_end(&mut stdin).is_err() {
+        eprintln!("portcullis inspect: standard input cannot be read");
+        return ExitCode::from(1);
+    }
+    let output = portcullis_console::inspect::command(words, &stdin, Release::newest(), &read);
+    // A reader that went away needs no report.
+    drop(std::io::stdout().write_all(&output.stdout));
+    drop(std::io::stderr().write_all(&output.stderr));
+    ExitCode::from(output.status)
 }
 
 /// The files and the options of a command; each of `options` takes a value and may be given again.

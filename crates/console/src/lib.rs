@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod awaited;
 pub mod commands;
+pub mod inspect;
 pub mod report;
 mod run;
 pub mod secrets;

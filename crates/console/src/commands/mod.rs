@@ -1,6 +1,7 @@
 //! The programs that a step can call. Each reads its arguments, standard input and the session, and gives an [`Output`].
 
 use crate::arguments::Argument;
+use crate::inspect;
 use crate::session::Session;
 
 mod bytes;
@@ -55,6 +56,7 @@ pub fn run(name: &str, arguments: &[String], stdin: &[u8], session: &mut Session
         "kube-apiserver" => kube_apiserver,
         "kubectl" => kubectl::run,
         "openssl" => openssl::run,
+        "portcullis" => portcullis,
         "printf" => text::printf,
         "sed" => text::sed,
         "sort" => text::sort,
@@ -107,6 +109,17 @@ fn export(arguments: &[String], _: &[u8], session: &mut Session) -> Output {
         }
     }
     Output::default()
+}
+
+/// The program itself, as far as it makes sense within a document.
+fn portcullis(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {
+    match arguments.split_first() {
+        Some((command, rest)) if command == "inspect" => {
+            let read = |name: &str| session.bytes(name).ok_or_else(|| format!("{name}: No such file or directory"));
+            inspect::command(rest, stdin, session.release(), &read)
+        }
+        _ => Output::failure(2, "portcullis: a document can call `portcullis inspect` only"),
+    }
 }
 
 /// Restarts the API server over the same etcd; where it does not start, prints why.

@@ -7,7 +7,7 @@ mod scalar;
 mod write;
 
 pub(super) use read::{Failure, Read, read};
-pub use write::to_string;
+pub use write::{to_string, to_string_in_order};
 
 use super::Value;
 

@@ -14,7 +14,16 @@ const BEST_WIDTH: usize = 80;
 
 /// The YAML document of `value`, with a newline at its end.
 pub fn to_string(value: &Value) -> String {
-    let mut writer = Writer { out: String::new(), column: 0 };
+    write(value, true)
+}
+
+/// As today's writers do: members in the order in which they stand, and quotes around what YAML 1.1 takes for a date.
+pub fn to_string_in_order(value: &Value) -> String {
+    write(value, false)
+}
+
+fn write(value: &Value, sorted: bool) -> String {
+    let mut writer = Writer { out: String::new(), column: 0, sorted };
     match value {
         Value::Object(_) | Value::Array(_) => writer.block(value, 0),
         scalar => writer.scalar(scalar, 2, false),
@@ -25,9 +34,17 @@ pub fn to_string(value: &Value) -> String {
     writer.out
 }
 
+/// `2017-07-04`, with or without a time.
+fn is_date(text: &str) -> bool {
+    let shape = b"0000-00-00".iter();
+    text.len() >= 10
+        && shape.zip(text.bytes()).all(|(shape, byte)| *shape == if byte.is_ascii_digit() { b'0' } else { byte })
+}
+
 struct Writer {
     out: String,
     column: usize,
+    sorted: bool,
 }
 
 impl Writer {
@@ -54,9 +71,11 @@ impl Writer {
     fn block(&mut self, value: &Value, indent: usize) {
         match value {
             Value::Object(members) if !members.is_empty() => {
-                let mut sorted: Vec<_> = members.iter().collect();
-                sorted.sort_by(|(a, _), (b, _)| order(a, b));
-                for (index, (key, member)) in sorted.into_iter().enumerate() {
+                let mut members: Vec<_> = members.iter().collect();
+                if self.sorted {
+                    members.sort_by(|(a, _), (b, _)| order(a, b));
+                }
+                for (index, (key, member)) in members.into_iter().enumerate() {
                     if index > 0 {
                         self.line(indent);
                     }
@@ -119,7 +138,7 @@ impl Writer {
 
     fn string(&mut self, text: &str, indent: usize, key: bool) {
         let found = Analysis::of(text);
-        if needs_quotes(text) || (key && found.multiline) {
+        if needs_quotes(text) || (key && found.multiline) || (!self.sorted && is_date(text)) {
             self.double_quoted(text, indent, key);
         } else if text.contains('\n') {
             if found.block && !key { self.literal(text, indent) } else { self.double_quoted(text, indent, key) }
