@@ -29,6 +29,7 @@ fn admin() -> User {
 fn send(
     cluster: &mut Cluster,
     world: &mut World,
+    user: &User,
     method: &str,
     target: (&ResourceType, &str, &str, &str),
     content_type: &str,
@@ -104,7 +105,7 @@ fn every_recorded_write_leaves_what_was_recorded() {
             _ => ("DELETE", "", ""),
         };
         let target = (resource, namespace, if how == "create" { "" } else { name }, subresource);
-        let answer = send(&mut cluster, &mut world, method, target, content_type, &posted);
+        let answer = send(&mut cluster, &mut world, &admin(), method, target, content_type, &posted);
         if let Err(status) = &answer.result {
             differences.push(format!("line {}: {how} {key}: {}", line + 1, status.message));
             continue;
@@ -115,7 +116,7 @@ fn every_recorded_write_leaves_what_was_recorded() {
             "create" => text(&written, "metadata.name").to_owned(),
             _ => name.to_owned(),
         };
-        let read = send(&mut cluster, &mut world, "GET", (resource, namespace, &name, ""), "", &Value::Null);
+        let read = send(&mut cluster, &mut world, &admin(), "GET", (resource, namespace, &name, ""), "", &Value::Null);
         let (_, read) = read.result.unwrap();
         keys.insert(key.to_owned(), read.clone());
         let (one, other) = (comparable(read).to_string(), comparable(recorded.clone()).to_string());
@@ -126,4 +127,158 @@ fn every_recorded_write_leaves_what_was_recorded() {
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// JSON of `v1` objects, loaded as found.
+fn load(cluster: &mut Cluster, world: &mut World, objects: &[Value]) -> Vec<String> {
+    let objects = objects.iter().map(|value| Object::new(value.clone(), None)).collect();
+    cluster.load(objects, world).into_iter().map(|diagnostic| diagnostic.message).collect()
+}
+
+fn pod(name: &str, node: Option<&str>) -> Value {
+    let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "n"},
+        "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    if let Some(node) = node {
+        pod["spec"]["nodeName"] = node.into();
+    }
+    pod
+}
+
+fn object<'a>(cluster: &'a Cluster, key: &str) -> Option<&'a Value> {
+    cluster.store.get(key).map(|entry| &entry.object.as_ref().unwrap().value)
+}
+
+#[test]
+fn a_cluster_is_loaded_as_found() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    let messages = load(
+        &mut cluster,
+        &mut world,
+        &[
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-A"}}),
+            json!({"apiVersion": "v1", "kind": "Gadget", "metadata": {"name": "g"}}),
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": 1}}),
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": "u-1"},
+                "spec": {"containers": [{"name": "c", "image": "i"}]}, "status": {"phase": "Failed"}}),
+        ],
+    );
+    assert_eq!(messages.len(), 3, "{messages:?}");
+    assert!(messages[0].starts_with("The API server would refuse Node \"node-A\": metadata.name: Invalid value"));
+    assert!(messages[1].starts_with("Kubernetes 1.7 has no kind \"Gadget\""));
+    assert!(messages[2].starts_with("ConfigMap \"c\" cannot be read"));
+    assert!(object(&cluster, "/registry/minions/node-A").is_some());
+    let pod = object(&cluster, "/registry/pods/default/p").unwrap();
+    assert_eq!((text(pod, "status.phase"), text(pod, "metadata.uid")), ("Failed", "u-1"));
+    // As found: nobody schedules it.
+    cluster.settle(&mut world);
+    assert_eq!(text(object(&cluster, "/registry/pods/default/p").unwrap(), "spec.nodeName"), "");
+}
+
+#[test]
+fn what_is_created_comes_to_life() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    let nodes = ["b", "a"].map(|name| json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}));
+    load(&mut cluster, &mut world, &nodes);
+    load(&mut cluster, &mut world, &[pod("found", Some("a"))]);
+    let release = cluster.release;
+    let resource = |kind| release.resource_of("v1", kind).unwrap();
+    let mut create = |cluster: &mut Cluster, kind, namespace, body: &Value| {
+        let target = (resource(kind), namespace, "", "");
+        send(cluster, &mut world, &admin(), "POST", target, "application/json", body).result.unwrap();
+        cluster.settle(&mut world);
+    };
+    create(&mut cluster, "Namespace", "", &json!({"metadata": {"name": "n"}}));
+    create(&mut cluster, "Pod", "n", &pod("one", None));
+    create(&mut cluster, "Pod", "n", &pod("two", None));
+    create(&mut cluster, "Pod", "n", &pod("placed", Some("b")));
+    let shown = ["one", "two", "placed"].map(|name| {
+        let pod = object(&cluster, &format!("/registry/pods/n/{name}")).unwrap();
+        (text(pod, "spec.nodeName").to_owned(), text(pod, "status.phase").to_owned())
+    });
+    let expected = [("b", "Running"), ("a", "Running"), ("b", "Pending")];
+    assert_eq!(shown, expected.map(|(node, phase)| (node.to_owned(), phase.to_owned())));
+
+    let account = object(&cluster, "/registry/serviceaccounts/n/default").unwrap().clone();
+    let secret = text(&list(&account, "secrets")[0], "name").to_owned();
+    assert!(secret.starts_with("default-token-") && secret.len() == "default-token-".len() + 5, "{secret}");
+    let secret = object(&cluster, &format!("/registry/secrets/n/{secret}")).unwrap();
+    let decode = |text: &str| {
+        use base64::Engine as _;
+        String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text).unwrap()).unwrap()
+    };
+    let token = decode(text(secret, "data.token"));
+    let claims = token.split('.').nth(1).unwrap();
+    let claims = {
+        use base64::Engine as _;
+        String::from_utf8(base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+    };
+    let uid = text(&account, "metadata.uid");
+    assert!(claims.starts_with(r#"{"iss":"kubernetes/serviceaccount","kubernetes.io/serviceaccount/namespace":"n""#));
+    assert!(claims.contains(&format!(r#""kubernetes.io/serviceaccount/service-account.uid":"{uid}""#)), "{claims}");
+    assert!(claims.ends_with(r#""sub":"system:serviceaccount:n:default"}"#), "{claims}");
+
+    let gone = |cluster: &mut Cluster, world: &mut World, kind, namespace, name| {
+        let target = (resource(kind), namespace, name, "");
+        let answer = send(cluster, world, &admin(), "DELETE", target, "", &Value::Null).result.unwrap().1;
+        let waits = cluster.store.get(&resource(kind).key(namespace, name)).is_some();
+        cluster.settle(world);
+        (
+            waits,
+            text(&answer, "metadata.deletionTimestamp").to_owned(),
+            cluster.store.get(&resource(kind).key(namespace, name)).is_none(),
+        )
+    };
+    let at = "2026-11-23T06:36:23Z".to_owned();
+    assert_eq!(gone(&mut cluster, &mut world, "Pod", "n", "one"), (true, at, true));
+    assert_eq!(gone(&mut cluster, &mut world, "Namespace", "", "n"), (true, "2026-11-23T06:35:53Z".into(), true));
+    assert_eq!(cluster.store.range("/registry/pods/n/").count(), 0);
+}
+
+#[test]
+fn uids_are_of_version_one_and_never_twice_the_same() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    let uids: Vec<String> = (0..1000).map(|_| cluster.new_uid(&world)).collect();
+    let distinct: std::collections::BTreeSet<&String> = uids.iter().collect();
+    assert_eq!(distinct.len(), uids.len());
+    // 2026-11-23T06:35:53Z, 40 ticks later.
+    assert!(uids[0].starts_with("21526aa8-e708-11f1-"), "{}", uids[0]);
+    assert!(matches!(&uids[0][19..20], "8" | "9" | "a" | "b"), "{}", uids[0]);
+}
+
+#[test]
+fn ten_thousand_objects_are_all_there() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    let objects: Vec<Value> = (0..10_000).map(|index| pod(&format!("p-{index}"), Some("a"))).collect();
+    assert_eq!(load(&mut cluster, &mut world, &objects), Vec::<String>::new());
+    assert_eq!(cluster.store.range("/registry/pods/n/").count(), 10_000);
+    assert_eq!(cluster.store.revision(), 10_001);
+}
+
+#[test]
+fn a_value_that_cannot_be_read_is_an_error_of_its_own() {
+    use crate::storage::Unreadable;
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    let release = cluster.release;
+    let secrets = release.resource_of("v1", "Secret").unwrap();
+    load(&mut cluster, &mut world, &[json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "good"}})]);
+    let error = || Err(Unreadable::Transform("no matching prefix found".into()));
+    cluster.store.put_bytes("/registry/secrets/default/bad", b"x", |_| (error(), false));
+    let mut ask = |cluster: &mut Cluster, method, name| {
+        send(cluster, &mut world, &admin(), method, (secrets, "default", name, ""), "", &Value::Null).result
+    };
+    for method in ["GET", "DELETE"] {
+        let status = ask(&mut cluster, method, "bad").unwrap_err();
+        assert_eq!((status.code, status.message.as_str()), (500, "Internal error occurred: no matching prefix found"));
+    }
+    let (_, listed) = ask(&mut cluster, "GET", "").unwrap();
+    assert_eq!(list(&listed, "items").iter().map(|item| text(item, "metadata.name")).collect::<Vec<_>>(), ["good"]);
+    let error = || Err(Unreadable::Decode("unexpected EOF".into()));
+    cluster.store.put_bytes("/registry/secrets/default/bad", b"x", |_| (error(), false));
+    let status = ask(&mut cluster, "GET", "").unwrap_err();
+    assert_eq!((status.code, status.reason, status.message.as_str()), (500, "", "unexpected EOF"));
 }
