@@ -1,5 +1,6 @@
 //! The `portcullis` program: what the page does, at the terminal and in a build.
 
+mod audit;
 mod check;
 mod show;
 
@@ -18,6 +19,8 @@ usage: portcullis check [--release R] FILE.md...
            prints all that a document gives
        portcullis inspect [--release R] [--config FILE] [--key ETCDKEY] [-o yaml|parts] FILE
            opens one value of etcd: bytes, base64 or a hex dump
+       portcullis audit --policy FILE [REQUESTS]
+           says of each request, a line each (`USER,GROUP... METHOD URI` or JSON), what the audit policy records
        portcullis help | version
 ";
 
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         None => ("", words.as_slice()),
     };
     let outcome = match command {
+        "audit" => audit::run(rest),
         "check" => check::run(rest),
         "run" => show::run(rest),
         "inspect" => return inspect(rest),

@@ -1,6 +1,7 @@
 //! What people type: the shell and its commands, and the Markdown documents that hold them.
 
 pub mod arguments;
+pub mod audit;
 pub mod awaited;
 pub mod commands;
 pub mod inspect;

@@ -278,6 +278,15 @@ impl Trail {
     }
 }
 
+/// The stages at which a request of `level` is recorded, unless the server panics.
+pub fn stages(level: Level, request: &RequestInfo) -> &'static [Stage] {
+    match level {
+        Level::None => &[],
+        _ if is_long_running(request) => &[Stage::RequestReceived, Stage::ResponseStarted, Stage::ResponseComplete],
+        _ => &[Stage::RequestReceived, Stage::ResponseComplete],
+    }
+}
+
 /// Requests that go on: watches, and what streams from a pod.
 fn is_long_running(info: &RequestInfo) -> bool {
     matches!(info.verb.as_str(), "watch" | "proxy")

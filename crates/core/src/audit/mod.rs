@@ -9,7 +9,7 @@ mod policy;
 mod shadow;
 mod webhook;
 
-pub use auditor::{Audited, Auditor, Outbox, Trail, Written};
+pub use auditor::{Audited, Auditor, Outbox, Trail, Written, stages};
 pub use event::{Recorded, Stage};
 pub use policy::{GroupResources, Policy, Rule};
 pub use shadow::{Shadow, shadows};

@@ -1,0 +1,147 @@
+//! What an audit policy says about a request that nobody sent: level, rule and stages, without a cluster.
+
+use std::rc::Rc;
+
+use portcullis_core::audit::{Policy, stages};
+use portcullis_core::authentication::User;
+use portcullis_core::request::{RequestInfo, Url};
+use serde::Serialize;
+
+/// Reads a policy as the server does, `name` being its file.
+///
+/// # Errors
+///
+/// What the server would print.
+pub fn policy(name: &str, text: &str) -> Result<Policy, String> {
+    Policy::parse(name, &Rc::from(name), 1, text)
+}
+
+/// What the policy says about one request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// The user asked about.
+    pub user: String,
+    /// Method and URI.
+    pub request: String,
+    /// As policies compare it: `list`.
+    pub verb: String,
+    /// `None`, `Metadata`, `Request` or `RequestResponse`.
+    pub level: &'static str,
+    /// `rules[2]`; absent where no rule matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The rule's first line in its file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The stages at which an event is made.
+    pub stages: Vec<&'static str>,
+}
+
+/// Answers one line: `[USER[,GROUP...]] METHOD URI`, or JSON with `user`, `groups`, `method` and `path`. Without a user it
+/// is the anonymous one; everybody else is in `system:authenticated`, as the server has it.
+///
+/// # Errors
+///
+/// What is wrong with the line.
+pub fn answer(policy: &Policy, line: &str) -> Result<Answer, String> {
+    let (user, method, uri) = read(line)?;
+    let url = Url::parse(&uri).ok_or_else(|| format!("`{uri}` is no path of a request"))?;
+    let info = RequestInfo::parse(&method, &url)?;
+    let (level, rule) = policy.level(&user, &info);
+    let location = rule.map(|rule| policy.location(rule));
+    Ok(Answer {
+        user: user.name,
+        request: format!("{method} {uri}"),
+        verb: info.verb.clone(),
+        level: level.name(),
+        line: location.as_ref().and_then(|location| Some(location.place.as_ref()?.line)),
+        rule: location.map(|location| location.path),
+        stages: stages(level, &info).iter().map(|stage| stage.name()).collect(),
+    })
+}
+
+fn read(line: &str) -> Result<(User, String, String), String> {
+    let (name, groups, method, uri) = if line.trim_start().starts_with('{') {
+        let value: serde_json::Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let text = |name: &str| value.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+        let groups = value.get("groups").and_then(|value| value.as_array()).into_iter().flatten();
+        let groups: Vec<_> = groups.filter_map(|group| group.as_str()).map(str::to_owned).collect();
+        (text("user"), groups, text("method"), text("path"))
+    } else {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (user, method, uri) = match words.as_slice() {
+            [method, uri] => ("", *method, *uri),
+            [user, method, uri] => (*user, *method, *uri),
+            _ => return Err("expected `USER,GROUP... METHOD URI`".to_owned()),
+        };
+        let mut names = user.split(',').map(str::to_owned);
+        (names.next().unwrap_or_default(), names.collect(), method.to_owned(), uri.to_owned())
+    };
+    if method.is_empty() || uri.is_empty() {
+        return Err("a request needs a method and a path".to_owned());
+    }
+    let anonymous = matches!(name.as_str(), "" | "system:anonymous") && groups.is_empty();
+    let (name, group) = match anonymous {
+        true => ("system:anonymous".to_owned(), "system:unauthenticated"),
+        false => (name, "system:authenticated"),
+    };
+    let mut user = User { name, groups, ..User::default() };
+    if !user.groups.iter().any(|known| known == group) {
+        user.groups.push(group.to_owned());
+    }
+    Ok((user, method, uri))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_gets_level_rule_and_stages() {
+        let text = "rules:\n- level: Metadata\n  resources: [{group: '', resources: [secrets]}]\n- level: None\n  users: [dns]\n\
+                    - level: Request\n  userGroups: [system:authenticated]\n";
+        let policy = policy("p.yaml", text).unwrap();
+        for (line, expected) in [
+            ("al,dev GET /api/v1/namespaces/a/secrets/s", "get Metadata rules[0] 2 RequestReceived,ResponseComplete"),
+            ("dns GET /api/v1/services?watch=1", "watch None rules[1] 4 "),
+            (
+                r#"{"user":"al","groups":[],"method":"GET","path":"/api/v1/namespaces/a/pods/p/log","headers":{}}"#,
+                "get Request rules[2] 6 RequestReceived,ResponseStarted,ResponseComplete",
+            ),
+            ("GET /version", "get None - 0 "),
+        ] {
+            let answer = answer(&policy, line).unwrap();
+            let rule = answer.rule.as_deref().unwrap_or("-");
+            let line_number = answer.line.unwrap_or_default();
+            let text = format!("{} {} {rule} {line_number} {}", answer.verb, answer.level, answer.stages.join(","));
+            assert_eq!(text, expected, "{line}");
+        }
+        for line in ["GET", "a b c d", "{}", "{", "al GET nowhere"] {
+            assert!(answer(&policy, line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn recorded_requests_get_the_level_and_stages_of_their_events() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/1.7/audit");
+        let mut checked = 0;
+        for number in 1..=8 {
+            let read = |name: &str| std::fs::read_to_string(format!("{folder}/0{number}/{name}"));
+            let Ok(text) = read("policy.yaml") else { return println!("skipped: no vectors at {folder}") };
+            let policy = policy("policy.yaml", &text).unwrap();
+            let events: Vec<serde_json::Value> =
+                read("events.jsonl").unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            for (index, line) in read("requests.jsonl").unwrap().lines().enumerate() {
+                let answer = answer(&policy, line).unwrap();
+                let id = format!("<uuid-{}>", index + 1);
+                let recorded: Vec<_> = events.iter().filter(|event| event["auditID"] == id.as_str()).collect();
+                let stages: Vec<_> = recorded.iter().map(|event| event["stage"].as_str().unwrap()).collect();
+                assert_eq!(answer.stages, stages, "{number} {line}");
+                assert!(recorded.iter().all(|event| event["level"] == answer.level), "{number} {line}");
+                checked += 1;
+            }
+        }
+        println!("{checked} requests");
+    }
+}
