@@ -10,11 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use portcullis_core::manifest::{Map, Value};
 use portcullis_core::request::quote;
+use serde_json::json;
 
 use super::Run;
 use super::client::{Client, Error};
 use super::printers::{
-    access_modes, addresses, age, event_source, is_default_class, map_text, node_role, selector, storage_class,
+    access_modes, addresses, age, event_source, is_default_class, load_balancer, map_text, node_role, selector,
+    storage_class,
 };
 use super::resources::{Fetch, Kind, Query, find_objects, kind_of, namespace};
 use super::tabwriter::{DESCRIPTION, align};
@@ -94,14 +96,18 @@ fn page(
         "StorageClass" => {
             page.field("Name", text(&object, "metadata.name"));
             page.field("IsDefaultClass", if is_default_class(&object) { "Yes" } else { "No" });
-            page.annotations("Annotations", &object, &[]);
+            page.field("Annotations", &map_text(at(&object, "metadata.annotations"), "<none>"));
             page.field("Provisioner", text(&object, "provisioner"));
             page.field("Parameters", &map_text(at(&object, "parameters"), "<none>"));
         }
         "NetworkPolicy" => {
             page.head(&object);
         }
-        "ReplicaSet" | "ReplicationController" => replicas(&mut page, &object, client, namespace),
+        "ReplicaSet" | "ReplicationController" | "Deployment" | "DaemonSet" | "StatefulSet" | "Job" => {
+            workload(&mut page, &object, kind.kind, client, namespace);
+        }
+        "PodDisruptionBudget" => disruption_budget(&mut page, &object),
+        "Ingress" => ingress(&mut page, &object, client),
         "LimitRange" => {
             page.field("Name", text(&object, "metadata.name"));
             page.field("Namespace", text(&object, "metadata.namespace"));
@@ -1116,29 +1122,86 @@ fn volume_claim(page: &mut Page, object: &Value) {
     page.field("Access Modes", &modes);
 }
 
-fn replicas(page: &mut Page, object: &Value, client: &mut Client<'_>, namespace: &str) {
+/// What keeps pods: its counts, its template, and what each kind has besides.
+fn workload(page: &mut Page, object: &Value, kind: &str, client: &mut Client<'_>, namespace: &str) {
     let chosen = selector(at(object, "spec.selector"), "");
-    let pods = client.release().resource("", "v1", "pods");
-    let pods = pods.and_then(|kind| client.list(kind, namespace, &[("labelSelector", &chosen)]).ok());
+    let shown = if chosen.is_empty() { "<none>" } else { chosen.as_str() };
+    let (spec, status) = (at(object, "spec"), at(object, "status"));
     page.field("Name", text(object, "metadata.name"));
-    page.field("Namespace", text(object, "metadata.namespace"));
-    page.field("Selector", if chosen.is_empty() { "<none>" } else { &chosen });
+    if kind != "DaemonSet" {
+        page.field("Namespace", text(object, "metadata.namespace"));
+    }
+    if matches!(kind, "Deployment" | "StatefulSet") {
+        page.field("CreationTimestamp", &long_time(text(object, "metadata.creationTimestamp")));
+    }
+    if kind != "Deployment" {
+        page.field("Selector", shown);
+    }
+    if kind == "DaemonSet" {
+        page.field("Node-Selector", &map_text(at(spec, "template.spec.nodeSelector"), "<none>"));
+    }
     page.labels("Labels", at(object, "metadata.labels"));
     page.annotations("Annotations", object, &[]);
-    page.some("Controlled By", &controller(object));
-    let (current, desired) = (number(object, "status.replicas"), number(object, "spec.replicas"));
-    page.field("Replicas", &format!("{current} current / {desired} desired"));
-    let in_phase = |phase: &str| {
+    let (current, desired) = (number(status, "replicas"), number(spec, "replicas"));
+    match kind {
+        "Deployment" => {
+            page.field("Selector", shown);
+            let (updated, available) = (number(status, "updatedReplicas"), number(status, "availableReplicas"));
+            let unavailable = number(status, "unavailableReplicas");
+            page.field(
+                "Replicas",
+                &format!(
+                    "{desired} desired | {updated} updated | {current} total | {available} available | {unavailable} \
+                    unavailable"
+                ),
+            );
+            page.field("StrategyType", text(spec, "strategy.type"));
+            page.field("MinReadySeconds", &number(spec, "minReadySeconds").to_string());
+            let rolling = at(spec, "strategy.rollingUpdate");
+            if rolling.is_object() {
+                let (down, up) = (plain(at(rolling, "maxUnavailable")), plain(at(rolling, "maxSurge")));
+                page.field("RollingUpdateStrategy", &format!("{down} max unavailable, {up} max surge"));
+            }
+        }
+        "DaemonSet" => {
+            for (title, field) in [
+                ("Desired Number of Nodes Scheduled", "desiredNumberScheduled"),
+                ("Current Number of Nodes Scheduled", "currentNumberScheduled"),
+                ("Number of Nodes Scheduled with Up-to-date Pods", "updatedNumberScheduled"),
+                ("Number of Nodes Scheduled with Available Pods", "numberAvailable"),
+                ("Number of Nodes Misscheduled", "numberMisscheduled"),
+            ] {
+                page.line(&format!("{title}: {}", number(status, field)));
+            }
+        }
+        "StatefulSet" => page.field("Replicas", &format!("{desired} desired | {current} total")),
+        "Job" => {
+            page.field("Parallelism", &number(spec, "parallelism").to_string());
+            let completions = at(spec, "completions").as_i64();
+            page.field("Completions", &completions.map_or("<unset>".to_owned(), |count| count.to_string()));
+            let started = text(status, "startTime");
+            page.some("Start Time", &if started.is_empty() { String::new() } else { long_time(started) });
+            let deadline = at(spec, "activeDeadlineSeconds").as_i64();
+            page.some("Active Deadline Seconds", &deadline.map_or(String::new(), |seconds| format!("{seconds}s")));
+            let (running, succeeded, failed) =
+                (number(status, "active"), number(status, "succeeded"), number(status, "failed"));
+            page.field("Pods Statuses", &format!("{running} Running / {succeeded} Succeeded / {failed} Failed"));
+        }
+        _ => {
+            page.some("Controlled By", &controller(object));
+            page.field("Replicas", &format!("{current} current / {desired} desired"));
+        }
+    }
+    if !matches!(kind, "Deployment" | "Job") {
+        let pods = client.release().resource("", "v1", "pods");
+        let pods = pods.and_then(|kind| client.list(kind, namespace, &[("labelSelector", &chosen)]).ok());
         let pods = pods.as_ref().map_or(&[] as &[Value], |pods| list(pods, "items"));
-        pods.iter().filter(|pod| text(pod, "status.phase") == phase).count()
-    };
-    let phases = ["Running", "Pending", "Succeeded", "Failed"].map(in_phase);
-    let [running, waiting, succeeded, failed] = phases;
-    page.field(
-        "Pods Status",
-        &format!("{running} Running / {waiting} Waiting / {succeeded} Succeeded / {failed} Failed"),
-    );
-    let template = at(object, "spec.template");
+        let in_phase = |phase: &str| pods.iter().filter(|pod| text(pod, "status.phase") == phase).count();
+        let [running, waiting, succeeded, failed] = ["Running", "Pending", "Succeeded", "Failed"].map(in_phase);
+        let counts = format!("{running} Running / {waiting} Waiting / {succeeded} Succeeded / {failed} Failed");
+        page.field("Pods Status", &counts);
+    }
+    let template = at(spec, "template");
     page.line("Pod Template:");
     page.labels("  Labels", at(template, "metadata.labels"));
     if count(template, "metadata.annotations") > 0 {
@@ -1150,6 +1213,151 @@ fn replicas(page: &mut Page, object: &Value, client: &mut Client<'_>, namespace:
     }
     containers(page, "Containers", list(template, "spec.containers"), &[], template, "  ");
     volumes(page, list(template, "spec.volumes"), "  ");
+    match kind {
+        "StatefulSet" => claims(page, list(spec, "volumeClaimTemplates")),
+        "Deployment" | "ReplicaSet" | "ReplicationController" => {
+            let conditions = list(status, "conditions");
+            if !conditions.is_empty() {
+                page.line("Conditions:\n  Type\tStatus\tReason\n  ----\t------\t------");
+            }
+            for condition in conditions {
+                let [kind, status, reason] = ["type", "status", "reason"].map(|field| text(condition, field));
+                page.line(&format!("  {kind} \t{status}\t{reason}"));
+            }
+        }
+        _ => {}
+    }
+    if kind == "Deployment" {
+        replica_sets(page, object, &chosen, client, namespace);
+    }
+}
+
+/// The ReplicaSets of a Deployment: the one of its template, and those before it that still have pods.
+fn replica_sets(page: &mut Page, object: &Value, chosen: &str, client: &mut Client<'_>, namespace: &str) {
+    let kind = client.release().resource("extensions", "v1beta1", "replicasets");
+    let Some(sets) = kind.and_then(|kind| client.list(kind, namespace, &[("labelSelector", chosen)]).ok()) else {
+        return;
+    };
+    let uid = text(object, "metadata.uid");
+    let owned = |set: &&Value| list(set, "metadata.ownerReferences").iter().any(|owner| text(owner, "uid") == uid);
+    let is_new = |set: &&Value| {
+        let mut template = at(set, "spec.template").clone();
+        if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
+            labels.shift_remove("pod-template-hash");
+        }
+        template == *at(object, "spec.template")
+    };
+    let (new, old): (Vec<&Value>, Vec<&Value>) = list(&sets, "items").iter().filter(owned).partition(is_new);
+    let names = |sets: &[&Value]| {
+        let shown: Vec<String> = sets
+            .iter()
+            .map(|set| {
+                let (name, created, wanted) =
+                    (text(set, "metadata.name"), number(set, "status.replicas"), number(set, "spec.replicas"));
+                format!("{name} ({created}/{wanted} replicas created)")
+            })
+            .collect();
+        if shown.is_empty() { "<none>".to_owned() } else { shown.join(", ") }
+    };
+    let old: Vec<&Value> = old.into_iter().filter(|set| number(set, "status.replicas") > 0).collect();
+    page.field("OldReplicaSets", &names(&old));
+    page.field("NewReplicaSet", &names(&new));
+}
+
+fn claims(page: &mut Page, templates: &[Value]) {
+    if templates.is_empty() {
+        return page.field("Volume Claims", "<none>");
+    }
+    page.line("Volume Claims:");
+    for claim in templates {
+        page.field("  Name", text(claim, "metadata.name"));
+        page.field("  StorageClass", &storage_class(claim));
+        page.labels("  Labels", at(claim, "metadata.labels"));
+        page.annotations("  Annotations", claim, &[]);
+        let capacity = text(claim, "spec.resources.requests.storage");
+        page.field("  Capacity", if capacity.is_empty() { "<default>" } else { capacity });
+        page.field("  Access Modes", &format!("[{}]", texts(claim, "spec.accessModes").join(" ")));
+    }
+}
+
+fn disruption_budget(page: &mut Page, object: &Value) {
+    page.field("Name", text(object, "metadata.name"));
+    let spec = at(object, "spec");
+    for (title, field) in [("Min available", "minAvailable"), ("Max unavailable", "maxUnavailable")] {
+        if !at(spec, field).is_null() {
+            page.field(title, &plain(at(spec, field)));
+            break;
+        }
+    }
+    let chosen = at(spec, "selector");
+    page.field("Selector", &if chosen.is_null() { "<unset>".to_owned() } else { selector(chosen, "<none>") });
+    page.line("Status:");
+    for (title, field) in [
+        ("Allowed disruptions", "disruptionsAllowed"),
+        ("Current", "currentHealthy"),
+        ("Desired", "desiredHealthy"),
+        ("Total", "expectedPods"),
+    ] {
+        page.field(&format!("    {title}"), &number(at(object, "status"), field).to_string());
+    }
+}
+
+fn ingress(page: &mut Page, object: &Value, client: &mut Client<'_>) {
+    page.field("Name", text(object, "metadata.name"));
+    page.field("Namespace", text(object, "metadata.namespace"));
+    page.field("Address", &load_balancer(object, true));
+    let own = text(object, "metadata.namespace");
+    let fallback = json!({"serviceName": "default-http-backend", "servicePort": 80});
+    // Without a backend of its own, every service of it is looked for where the default one lives: 1.7 does so.
+    let (default, namespace) = match at(object, "spec.backend") {
+        Value::Null => (&fallback, "kube-system"),
+        backend => (backend, own),
+    };
+    let mut backend = |backend: &Value| {
+        let (name, port) = (text(backend, "serviceName"), at(backend, "servicePort"));
+        let mut fetch = |resource: &str| {
+            let kind = client.release().resource("", "v1", resource)?;
+            client.get(kind, namespace, name).ok()
+        };
+        let endpoints = fetch("endpoints").unwrap_or_default();
+        let service = fetch("services").unwrap_or_default();
+        let is_meant =
+            |known: &&Value| if port.is_string() { at(known, "name") == port } else { at(known, "port") == port };
+        let port_name = list(&service, "spec.ports").iter().rfind(is_meant).map_or("", |port| text(port, "name"));
+        format!("{name}:{} ({})", plain(port), addresses(&endpoints, Some(port_name)))
+    };
+    let shown_default = backend(default);
+    page.field("Default backend", &shown_default);
+    let tls = list(object, "spec.tls");
+    if !tls.is_empty() {
+        page.line("TLS:");
+    }
+    for entry in tls {
+        let hosts = texts(entry, "hosts").join(",");
+        match text(entry, "secretName") {
+            "" => page.line(&format!("  SNI routes {hosts}")),
+            secret => page.line(&format!("  {secret} terminates {hosts}")),
+        }
+    }
+    page.line("Rules:\n  Host\tPath\tBackends\n  ----\t----\t--------");
+    let rules: Vec<&Value> = list(object, "spec.rules").iter().filter(|rule| at(rule, "http").is_object()).collect();
+    for rule in &rules {
+        let host = text(rule, "host");
+        page.line(&format!("  {}\t", if host.is_empty() { "*" } else { host }));
+        for path in list(rule, "http.paths") {
+            let line = format!("    \t{} \t{}", text(path, "path"), backend(at(path, "backend")));
+            page.line(&line);
+        }
+    }
+    if rules.is_empty() {
+        page.line(&format!("  *\t* \t{shown_default}"));
+    }
+    page.line("Annotations:");
+    for (key, value) in members(object, "metadata.annotations") {
+        if key.starts_with("ingress") {
+            page.field(&format!("  {}", key.rsplit('/').next().unwrap_or(key)), value.as_str().unwrap_or(""));
+        }
+    }
 }
 
 /// A kind without a describer: every field under a title made of its name.

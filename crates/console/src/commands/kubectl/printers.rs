@@ -532,7 +532,7 @@ fn node_address(node: &Value) -> String {
 }
 
 /// The addresses of a load balancer; clipped where the table is not wide.
-fn load_balancer(object: &Value, wide: bool) -> String {
+pub fn load_balancer(object: &Value, wide: bool) -> String {
     let addresses = list(object, "status.loadBalancer.ingress").iter();
     let addresses = addresses.map(|entry| match (text(entry, "ip"), text(entry, "hostname")) {
         ("", name) => name,
