@@ -331,11 +331,10 @@ fn policy(run: &mut Run<'_>, command: &str, kind: &str) -> Result<(), Error> {
     }
     let mut rules: Vec<Value> = Vec::new();
     for (group, resources) in groups {
-        let mut rule = json!({"verbs": verbs, "apiGroups": [group], "resources": resources});
-        if !names.is_empty() {
-            rule["resourceNames"] = json!(names);
-        }
-        rules.push(rule);
+        rules.push(match names.as_slice() {
+            [] => json!({"verbs": verbs, "apiGroups": [group], "resources": resources}),
+            names => json!({"verbs": verbs, "apiGroups": [group], "resources": resources, "resourceNames": names}),
+        });
     }
     if !urls.is_empty() {
         rules.push(json!({"verbs": verbs, "nonResourceURLs": urls}));
@@ -392,11 +391,10 @@ fn binding(run: &mut Run<'_>, command: &str, kind: &str) -> Result<(), Error> {
         if name.is_empty() || (namespace.is_empty() && kind == "ClusterRoleBinding") {
             return Err("serviceaccount must be <namespace>:<name>".into());
         }
-        let mut subject = json!({"kind": "ServiceAccount", "name": name});
-        if !namespace.is_empty() {
-            subject["namespace"] = json!(namespace);
-        }
-        subjects.push(subject);
+        subjects.push(match *namespace {
+            "" => json!({"kind": "ServiceAccount", "name": name}),
+            namespace => json!({"kind": "ServiceAccount", "name": name, "namespace": namespace}),
+        });
     }
     let mut object = object(RBAC_VERSION, kind, &name);
     object.insert("subjects".to_owned(), if subjects.is_empty() { Value::Null } else { subjects.into() });
