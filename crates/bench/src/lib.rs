@@ -5,7 +5,9 @@
 use std::fmt;
 use std::hint::black_box;
 
+mod audit;
 mod dice;
+pub mod encryption;
 mod graph;
 mod rbac;
 
@@ -35,6 +37,8 @@ impl fmt::Display for Figure {
 pub fn run(clock: Clock<'_>, report: &mut dyn FnMut(Figure)) {
     rbac::run(clock, report);
     graph::run(clock, report);
+    encryption::run(clock, report);
+    audit::run(clock, report);
 }
 
 /// How many of `questions` are answered in a second: the best of three rounds of at least 100 ms, so that what else the
