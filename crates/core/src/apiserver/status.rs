@@ -17,7 +17,7 @@ pub struct Status {
     /// A readable sentence; `""` for none.
     pub message: String,
     /// What the sentence is about.
-    pub details: Option<Details>,
+    pub details: Option<Box<Details>>,
     /// True for the answer to a deletion.
     pub success: bool,
 }
@@ -59,7 +59,7 @@ impl Status {
     fn about(code: u16, reason: &'static str, what: Qualified<'_>, name: &str, message: String) -> Self {
         let details =
             Details { name: name.into(), group: what.group.into(), kind: what.name.into(), ..Details::default() };
-        Self { code, reason, message, details: Some(details), success: false }
+        Self { code, reason, message, details: Some(Box::new(details)), success: false }
     }
 
     fn bare(code: u16, reason: &'static str, message: String) -> Self {
@@ -74,19 +74,19 @@ impl Status {
     /// 404: no such route.
     pub fn no_route() -> Self {
         let message = "the server could not find the requested resource".to_owned();
-        Self { details: Some(Details::default()), ..Self::bare(404, "NotFound", message) }
+        Self { details: Some(Box::default()), ..Self::bare(404, "NotFound", message) }
     }
 
     /// 405: no such method on this route.
     pub fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource".to_owned();
-        Self { details: Some(Details::default()), ..Self::bare(405, "MethodNotAllowed", message) }
+        Self { details: Some(Box::default()), ..Self::bare(405, "MethodNotAllowed", message) }
     }
 
     /// A code that the router answers before any handler is reached: 406, 415.
     pub fn generic(code: u16) -> Self {
         let message = format!("the server responded with the status code {code} but did not return more information");
-        Self { details: Some(Details::default()), ..Self::bare(code, "", message) }
+        Self { details: Some(Box::default()), ..Self::bare(code, "", message) }
     }
 
     /// 409: the name is taken.
@@ -151,7 +151,7 @@ impl Status {
     pub fn internal(error: &str) -> Self {
         let causes = vec![("", error.to_owned(), String::new())];
         Self {
-            details: Some(Details { causes, ..Details::default() }),
+            details: Some(Box::new(Details { causes, ..Details::default() })),
             ..Self::bare(500, "InternalError", format!("Internal error occurred: {error}"))
         }
     }
