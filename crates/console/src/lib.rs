@@ -2,7 +2,6 @@
 
 pub mod arguments;
 pub mod audit;
-pub mod awaited;
 pub mod commands;
 pub mod inspect;
 pub mod report;

@@ -11,7 +11,7 @@ use portcullis_core::request::Request;
 use portcullis_core::storage::Store;
 use portcullis_core::world::World;
 
-use crate::awaited::Server;
+use portcullis_core::apiserver::Server;
 
 /// The API server is not running: its last start failed. A client says `Connection refused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 
 use super::cluster::{Cluster, set_condition};
 use super::rest::{fill_system_fields, generate_name, list, member, remove_dependents, set, text};
-use crate::manifest::{Map, Object, Value, json};
+use crate::authentication::service_account;
+use crate::manifest::{Map, Object, Value};
 use crate::world::World;
 
 impl Cluster {
@@ -107,7 +108,7 @@ impl Cluster {
         }
         let (namespace, name, uid) = (account.namespace(), account.name(), account.uid());
         let secret = generate_name(&format!("{name}-token-"), world);
-        let token = token(namespace, name, uid, &secret, world);
+        let token = service_account::token(namespace, name, uid, &secret);
         let mut value = object("v1", "Secret", namespace, &secret);
         set(&mut value, &["metadata", "annotations", "kubernetes.io/service-account.name"], Some(name.into()));
         set(&mut value, &["metadata", "annotations", "kubernetes.io/service-account.uid"], Some(uid.into()));
@@ -168,23 +169,4 @@ fn object(api_version: &str, kind: &str, namespace: &str, name: &str) -> Value {
         set(&mut value, path, Some(text.into()));
     }
     value
-}
-
-/// A service account's token: a JWT whose signature nobody can verify, and which the server knows by its copy.
-fn token(namespace: &str, name: &str, uid: &str, secret: &str, world: &mut World) -> String {
-    let claim = |key: &str| format!("kubernetes.io/serviceaccount/{key}");
-    let claims: Map<String, Value> = [
-        ("iss".to_owned(), "kubernetes/serviceaccount".to_owned()),
-        (claim("namespace"), namespace.to_owned()),
-        (claim("secret.name"), secret.to_owned()),
-        (claim("service-account.name"), name.to_owned()),
-        (claim("service-account.uid"), uid.to_owned()),
-        ("sub".to_owned(), format!("system:serviceaccount:{namespace}:{name}")),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key, value.into()))
-    .collect();
-    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"JWT"}"#);
-    let payload = URL_SAFE_NO_PAD.encode(json::to_string(&Value::Object(claims)));
-    format!("{header}.{payload}.{}", URL_SAFE_NO_PAD.encode(world.draw::<256>()))
 }

@@ -9,8 +9,8 @@ const HEADERS: [(&str, &str); 2] = [("Content-Type", "text/plain"), ("X-Content-
 
 /// 400 of Go's server for a request line that it cannot read.
 pub(super) fn bad_request() -> Reply {
-    let headers = vec![("Connection", "close"), ("Content-Type", "text/plain; charset=utf-8")];
-    Reply { status: 400, headers, body: b"400 Bad Request".to_vec() }
+    let headers = [("Connection", "close"), ("Content-Type", "text/plain; charset=utf-8")];
+    Reply::new(400, &headers, "400 Bad Request")
 }
 
 /// 401. `asks_for_password`: the server has a `--basic-auth-file`.
@@ -25,7 +25,7 @@ pub(super) fn unauthorized(asks_for_password: bool) -> Reply {
 /// 500 with its error.
 pub(super) fn internal_error(uri: &str, error: &str) -> Reply {
     let body = format!("Internal Server Error: {}: {error}", quote(&sanitize(uri)));
-    Reply { status: 500, headers: HEADERS.to_vec(), body: body.into_bytes() }
+    Reply::new(500, &HEADERS, body)
 }
 
 /// 403: who may not do what, and the authorizers' reason.
@@ -48,7 +48,7 @@ pub(super) fn forbidden(user: &str, request: &RequestInfo, reason: &str) -> Repl
         body.push_str(": ");
         body.push_str(&quote(reason));
     }
-    Reply { status: 403, headers: HEADERS.to_vec(), body: body.into_bytes() }
+    Reply::new(403, &HEADERS, body)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! The order of the handler chain is that of Kubernetes' `apiserver/pkg/server/config.go` (`DefaultBuildHandlerChain`).
 
+mod bootstrap;
 pub mod cluster;
 mod controllers;
 mod discovery;
@@ -11,14 +12,18 @@ mod negotiation;
 pub mod rest;
 mod reviews;
 mod routes;
+mod server;
 mod start;
 pub mod status;
 mod wire;
+
+pub use server::{Server, Stopped};
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::admission;
+use crate::audit;
 use crate::authentication::Identity;
 use crate::authorization::Decision;
 use crate::request::{Request, RequestInfo};
@@ -66,4 +71,6 @@ pub struct Exchange {
     pub response: Response,
     /// What it wrote.
     pub etcd: Vec<storage::Write>,
+    /// What was recorded of it; `None` where nothing records.
+    pub audit: Option<audit::Audited>,
 }

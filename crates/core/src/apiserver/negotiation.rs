@@ -3,7 +3,8 @@
 //! Behaviour: `apiserver/pkg/endpoints/handlers/negotiation`, `goautoneg`, and the routes of `go-restful` in front of them.
 
 use super::wire::Reply;
-use crate::manifest::{Value, json, yaml};
+use crate::audit::Written;
+use crate::manifest::{Map, Value, json, yaml};
 use crate::request::{Request, Url};
 
 /// More clauses than anybody writes: the sorting is quadratic.
@@ -106,32 +107,36 @@ pub(super) fn route_accepts(request: &Request) -> bool {
         })
 }
 
-/// Sends `object` as the client wants it.
-pub(super) fn write(request: &Request, url: &Url, status: u16, object: &Value) -> Reply {
-    let Some(encoding) = negotiate(request, url) else {
-        let mut not_acceptable = crate::manifest::Map::new();
-        let message = format!("only the following media types are accepted: {}", MEDIA_TYPES.join(", "));
-        not_acceptable.insert("metadata".into(), Value::Object(crate::manifest::Map::new()));
-        not_acceptable.insert("status".into(), "Failure".into());
-        not_acceptable.insert("message".into(), message.into());
-        not_acceptable.insert("reason".into(), "NotAcceptable".into());
-        not_acceptable.insert("code".into(), 406.into());
-        return write_raw_json(406, &Value::Object(not_acceptable));
-    };
-    let text = match encoding {
-        Encoding { media_type: "application/yaml", .. } => yaml::to_string(object),
-        Encoding { pretty: true, .. } => json::to_string_pretty(object, "  "),
-        Encoding { .. } => json::to_string(object) + "\n",
-    };
-    // Nothing that people type asks for protobuf; JSON is what a client must understand besides.
-    let media_type = if encoding.media_type == PROTOBUF { "application/json" } else { encoding.media_type };
-    Reply { status, headers: vec![("Content-Type", media_type)], body: text.into_bytes() }
+/// 406.
+pub(super) fn not_acceptable() -> Reply {
+    let members = [
+        ("metadata", Value::Object(Map::new())),
+        ("status", "Failure".into()),
+        ("message", format!("only the following media types are accepted: {}", MEDIA_TYPES.join(", ")).into()),
+        ("reason", "NotAcceptable".into()),
+        ("code", 406.into()),
+    ];
+    let status = members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+    write_raw_json(406, &Value::Object(status))
+}
+
+impl Encoding {
+    /// Sends `object`.
+    pub(super) fn write(self, status: u16, object: &Value) -> Reply {
+        let text = match self {
+            Self { media_type: "application/yaml", .. } => yaml::to_string(object),
+            Self { pretty: true, .. } => json::to_string_pretty(object, "  "),
+            Self { .. } => json::to_string(object) + "\n",
+        };
+        // Nothing that people type asks for protobuf; JSON is what a client must understand besides.
+        let media_type = if self.media_type == PROTOBUF { "application/json" } else { self.media_type };
+        Reply { written: Written::Object, ..Reply::new(status, &[("Content-Type", media_type)], text) }
+    }
 }
 
 /// Sends `object` as indented JSON, whatever the client wants.
 pub(super) fn write_raw_json(status: u16, object: &Value) -> Reply {
-    let body = json::to_string_pretty(object, "  ").into_bytes();
-    Reply { status, headers: vec![("Content-Type", "application/json")], body }
+    Reply::new(status, &[("Content-Type", "application/json")], json::to_string_pretty(object, "  "))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use super::negotiation;
 use super::status::Status;
 use super::{discovery, wire::Reply};
+use crate::manifest::Value;
 use crate::release::{Release, ResourceType};
 use crate::request::{Request, Url};
 
@@ -14,10 +15,12 @@ const PATCH_TYPES: [&str; 3] =
     ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"];
 
 /// Where a request ends.
-pub(super) enum Route<'a> {
+pub(super) enum Route {
     /// At a resource, its objects, or a subresource.
-    Resource(&'a ResourceType),
-    /// At a Status, sent as the client wants it.
+    Resource(&'static ResourceType),
+    /// At an object that is made on the spot, sent as the client wants it.
+    Document(Value),
+    /// At a Status, sent likewise.
     Status(Status),
     /// At an answer that is finished.
     Done(Reply),
@@ -25,7 +28,7 @@ pub(super) enum Route<'a> {
 
 /// The facts of a server that show in its own documents.
 pub(super) struct Facts<'a> {
-    pub(super) release: &'a Release,
+    pub(super) release: &'static Release,
     /// Whether RBAC is among the authorization modes.
     pub(super) rbac: bool,
     /// `serverAddress` of `/api`.
@@ -33,10 +36,9 @@ pub(super) struct Facts<'a> {
 }
 
 /// Finds the end of `request`.
-pub(super) fn route<'a>(facts: &Facts<'a>, request: &Request, url: &Url) -> Route<'a> {
+pub(super) fn route(facts: &Facts<'_>, request: &Request, url: &Url) -> Route {
     let release = facts.release;
     let path = url.path.as_str();
-    let document = |document| Route::Done(negotiation::write(request, url, 200, &document));
     let raw = |status, document| Route::Done(negotiation::write_raw_json(status, &document));
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     if path.starts_with("//") {
@@ -46,7 +48,7 @@ pub(super) fn route<'a>(facts: &Facts<'a>, request: &Request, url: &Url) -> Rout
         [""] | ["index.html"] if matches!(path, "/" | "/index.html") => raw(200, discovery::index(release, facts.rbac)),
         ["healthz", ..] => {
             match discovery::health(path, url.query.iter().any(|(name, _)| name == "verbose"), facts.rbac) {
-                Some(text) => Route::Done(Reply::plain(200, text)),
+                Some(text) => Route::Done(Reply::plain(text)),
                 None => raw(404, discovery::not_found(release)),
             }
         }
@@ -55,32 +57,32 @@ pub(super) fn route<'a>(facts: &Facts<'a>, request: &Request, url: &Url) -> Rout
             "GET" => Route::Status(Status::generic(406)),
             _ => Route::Status(Status::method_not_allowed()),
         },
-        ["api"] => own_document(request, || document(discovery::legacy_versions(facts.address))),
+        ["api"] => own_document(request, || Route::Document(discovery::legacy_versions(facts.address))),
         // The documents of groups come from the aggregator, which asks for no method.
-        ["apis"] => document(discovery::groups(release)),
+        ["apis"] => Route::Document(discovery::groups(release)),
         ["apis", name] => match discovery::group(release, name) {
-            Some(group) => document(group),
+            Some(group) => Route::Document(group),
             None => page_not_found(),
         },
-        ["api", version, rest @ ..] => below(release, "", version, rest, request, url),
+        ["api", version, rest @ ..] => below(release, "", version, rest, request),
         ["apis", group, version, rest @ ..] => {
             let is_known = release.resources().iter().any(|resource| resource.group == *group);
-            if is_known { below(release, group, version, rest, request, url) } else { page_not_found() }
+            if is_known { below(release, group, version, rest, request) } else { page_not_found() }
         }
         _ if discovery::is_served_elsewhere(path) => {
             let text =
                 format!("{path} is served by a real API server; there is nothing to measure or to browse here.\n");
-            Route::Done(Reply::plain(501, text))
+            Route::Done(Reply::new(501, &[], text))
         }
         _ => raw(404, discovery::not_found(release)),
     }
 }
 
-fn page_not_found<'a>() -> Route<'a> {
+fn page_not_found() -> Route {
     Route::Done(Reply::error(404, "404 page not found"))
 }
 
-fn own_document<'a>(request: &Request, document: impl FnOnce() -> Route<'a>) -> Route<'a> {
+fn own_document(request: &Request, document: impl FnOnce() -> Route) -> Route {
     if request.method != "GET" {
         Route::Status(Status::method_not_allowed())
     } else if !negotiation::route_accepts(request) {
@@ -99,19 +101,12 @@ fn accepts_json(request: &Request) -> bool {
 }
 
 /// What is served below a group version.
-fn below<'a>(
-    release: &'a Release,
-    group: &str,
-    version: &str,
-    rest: &[&str],
-    request: &Request,
-    url: &Url,
-) -> Route<'a> {
+fn below(release: &'static Release, group: &str, version: &str, rest: &[&str], request: &Request) -> Route {
     let Some(list) = discovery::resources(release, group, version) else {
         return Route::Status(Status::no_route());
     };
     let (is_watch, rest) = match rest {
-        [] => return own_document(request, || Route::Done(negotiation::write(request, url, 200, &list))),
+        [] => return own_document(request, || Route::Document(list)),
         ["watch", rest @ ..] => (true, rest),
         rest => (false, rest),
     };
@@ -208,13 +203,15 @@ mod tests {
         match route(&facts, &request, &Url::parse(uri).unwrap()) {
             Route::Resource(resource) => resource.resource.to_owned(),
             Route::Status(status) => status.code.to_string(),
-            Route::Done(reply) => {
-                let body = String::from_utf8(reply.body).unwrap();
-                let mut text: String = body.split_whitespace().collect::<Vec<_>>().join("");
-                text.truncate(40);
-                format!("{} {text}", reply.status)
-            }
+            Route::Document(document) => shown(200, document.to_string()),
+            Route::Done(reply) => shown(reply.status, String::from_utf8(reply.body).unwrap()),
         }
+    }
+
+    fn shown(status: u16, body: String) -> String {
+        let mut text: String = body.split_whitespace().collect::<Vec<_>>().join("");
+        text.truncate(40);
+        format!("{status} {text}")
     }
 
     #[test]

@@ -5,29 +5,40 @@
 use chrono::{DateTime, Utc};
 
 use super::Response;
+use crate::audit::Written;
 
 /// What Go's server keeps of a body before it must send headers: a longer body has no length.
 const BUFFER: usize = 2048;
 
 /// What a handler wrote.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reply {
     pub(super) status: u16,
     /// Set by the handler, sorted by name.
     pub(super) headers: Vec<(&'static str, &'static str)>,
     pub(super) body: Vec<u8>,
+    /// Sent piece by piece, so that nobody can know its length.
+    pub(super) streams: bool,
+    /// How it came to its status, which the basic audit log shows.
+    pub(super) written: Written,
 }
 
 impl Reply {
-    /// `http.Error`, with the headers that come before its own by name.
-    pub(super) fn error(status: u16, message: &str) -> Self {
-        let headers = vec![("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")];
-        Self { status, headers, body: format!("{message}\n").into_bytes() }
+    /// A body of one piece, behind a status.
+    pub(super) fn new(status: u16, headers: &[(&'static str, &'static str)], body: impl Into<Vec<u8>>) -> Self {
+        let (headers, body) = (headers.to_vec(), body.into());
+        Self { status, headers, body, streams: false, written: Written::Status }
     }
 
-    /// A text whose handler sets no type.
-    pub(super) fn plain(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into() }
+    /// `http.Error`.
+    pub(super) fn error(status: u16, message: &str) -> Self {
+        let headers = [("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")];
+        Self::new(status, &headers, format!("{message}\n"))
+    }
+
+    /// A text whose handler sets no type and no status.
+    pub(super) fn plain(body: impl Into<Vec<u8>>) -> Self {
+        Self { written: Written::Body, ..Self::new(200, &[], body) }
     }
 
     /// The response to a request whose method was `HEAD` or another.
@@ -36,7 +47,7 @@ impl Reply {
             self.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
         add("Date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
-        let fits = self.body.len() <= BUFFER;
+        let fits = self.body.len() <= BUFFER && !self.streams;
         if fits {
             add("Content-Length", self.body.len().to_string());
         }
@@ -87,19 +98,15 @@ mod tests {
 
     #[test]
     fn headers_stand_in_the_order_of_gos_server() {
-        let json = |length| Reply {
-            status: 200,
-            headers: vec![("Content-Type", "application/json")],
-            body: vec![b'x'; length],
-        };
+        let json = |length| Reply::new(200, &[("Content-Type", "application/json")], vec![b'x'; length]);
         let at = DateTime::from_timestamp(1_498_998_240, 0).unwrap();
         for (reply, is_head, expected) in [
             (json(2048), false, "Content-Type|Date|Content-Length=2048"),
             (json(2049), false, "Content-Type|Date|Transfer-Encoding=chunked"),
             (json(2048), true, "Content-Type|Date|Content-Length=2048"),
             (json(2049), true, "Content-Type|Date=Sun, 02 Jul 2017 12:24:00 GMT"),
-            (Reply::plain(200, "ok"), false, "Date|Content-Length|Content-Type=text/plain; charset=utf-8"),
-            (Reply::plain(200, ""), false, "Date|Content-Length=0"),
+            (Reply::plain("ok"), false, "Date|Content-Length|Content-Type=text/plain; charset=utf-8"),
+            (Reply::plain(""), false, "Date|Content-Length=0"),
             (Reply::error(404, "no"), false, "Content-Type|X-Content-Type-Options|Date|Content-Length=3"),
         ] {
             let response = reply.frame(is_head, at);

@@ -37,7 +37,7 @@ pub struct User {
 }
 
 /// The outcome of authentication and, where asked for, of impersonation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// Whom the authorizers are asked about.
     pub user: User,

@@ -3,9 +3,10 @@
 //! Behaviour: `apiserver/pkg/endpoints/handlers/negotiation/negotiate.go`, `apimachinery/pkg/runtime/serializer/{json/json,versioning/versioning}.go`,
 //! `transformDecodeError` of `apiserver/pkg/endpoints/handlers/rest.go`.
 
-use super::Run;
+use super::Call;
 use crate::apiserver::status::Status;
 use crate::manifest::{Value, json, yaml};
+use crate::release::Release;
 use crate::request::quote;
 
 /// The media type without its parameters.
@@ -13,11 +14,11 @@ pub(super) fn media_type(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or("").trim()
 }
 
-impl Run<'_> {
+impl Call<'_> {
     /// The body as JSON, or why it is none.
     fn parsed(&self) -> Result<Result<Value, String>, Status> {
-        let text = String::from_utf8_lossy(self.call.body);
-        let parsed = match media_type(self.call.content_type) {
+        let text = String::from_utf8_lossy(self.body);
+        let parsed = match media_type(self.content_type) {
             "" | "application/json" => json::parse(&text).map_err(|error| json_error(&error.message)),
             "application/yaml" => yaml::parse(&text),
             _ => return Err(Status::unsupported_media_type()),
@@ -38,13 +39,17 @@ impl Run<'_> {
     }
 
     /// The body as an object of `api_version` and `kind`, defaulted. Another known kind of that version is read as if it were this one.
-    pub(super) fn decode(&self, api_version: &str, kind: &str) -> Result<Value, Status> {
-        let release = self.cluster.release;
+    pub(in crate::apiserver) fn decode(
+        &self,
+        release: &Release,
+        api_version: &str,
+        kind: &str,
+    ) -> Result<Value, Status> {
         let value = match self.parsed()? {
             Ok(Value::Null) => Value::Object(crate::manifest::Map::new()),
             Ok(value) => value,
             Err(error) => {
-                let summary = summarize(self.call.body);
+                let summary = summarize(self.body);
                 let message =
                     format!("the object provided is unrecognized (must be of type {kind}): {error} ({summary})");
                 return Err(Status::bad_request(message));
@@ -81,13 +86,13 @@ impl Run<'_> {
 
     /// The body of a deletion, `Null` where there is none.
     pub(super) fn decode_options(&self) -> Result<Value, Status> {
-        if self.call.body.is_empty() {
+        if self.body.is_empty() {
             return Ok(Value::Null);
         }
         let value = self.parsed()?.map_err(Status::unknown)?;
         let kind = value.get("kind").and_then(Value::as_str).filter(|kind| !kind.is_empty()).unwrap_or("DeleteOptions");
         if kind != "DeleteOptions" {
-            let version = value.get("apiVersion").and_then(Value::as_str).unwrap_or(self.call.resource.api_version());
+            let version = value.get("apiVersion").and_then(Value::as_str).unwrap_or(self.resource.api_version());
             let text = format!("no kind {} is registered for version {}", quote(kind), quote(version));
             return Err(Status::unknown(text));
         }

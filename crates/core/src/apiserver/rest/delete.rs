@@ -97,7 +97,7 @@ impl Run<'_> {
         // Services take no options.
         let mut options = Options::default();
         if self.hub.kind != "Service" {
-            let body = self.decode_options()?;
+            let body = self.call.decode_options()?;
             if body.is_null() {
                 options = Options::from_query(self.call.query);
             } else {
@@ -231,7 +231,7 @@ impl Run<'_> {
         self.admit(Operation::Delete, None, None)?;
         let listed = list_objects(self.cluster, self.hub, &self.call)?;
         let objects: Vec<Rc<Object>> = listed.into_iter().map(|(_, object)| object.clone()).collect();
-        let body = self.decode_options()?;
+        let body = self.call.decode_options()?;
         let mut options = Options::new(&body);
         if !body.is_null() {
             self.request_object = Some(options.to_value(self.call.resource.api_version()));

@@ -88,7 +88,7 @@ impl Run<'_> {
             return Ok((200, scale));
         }
         let mut sent = if verb == "update" {
-            self.decode(subresource.api_version, subresource.kind)?
+            self.call.decode(self.cluster.release, subresource.api_version, subresource.kind)?
         } else {
             let mut patched = scale.clone();
             let text = String::from_utf8_lossy(self.call.body);

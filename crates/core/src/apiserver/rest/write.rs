@@ -37,7 +37,7 @@ pub(super) fn timestamp(time: chrono::DateTime<chrono::Utc>) -> String {
 impl Run<'_> {
     pub(super) fn create(&mut self) -> Outcome {
         let (api_version, kind) = self.body_kind();
-        let sent = self.decode(api_version, kind)?;
+        let sent = self.call.decode(self.cluster.release, api_version, kind)?;
         let subresource = self.call.info.subresource.as_str();
         let (resource, hub) = (self.call.resource, self.hub);
         if !subresource.is_empty() || resource.kind == "Binding" {
@@ -138,7 +138,7 @@ impl Run<'_> {
 
     pub(super) fn update(&mut self) -> Outcome {
         let (api_version, kind) = self.body_kind();
-        let sent = self.decode(api_version, kind)?;
+        let sent = self.call.decode(self.cluster.release, api_version, kind)?;
         let (resource, hub) = (self.call.resource, self.hub);
         let object = convert::to_hub(self.cluster.release, resource, hub, sent);
         self.request_object = Some(convert::from_hub(self.cluster.release, hub, resource, object.clone()));

@@ -1,0 +1,122 @@
+//! What every server makes at its start: system namespaces, the service `kubernetes`, the default RBAC policy.
+//!
+//! Behaviour: `pkg/master/controller.go`, `pkg/registry/rbac/rest/storage_rbac.go`. As there, an object that cannot be
+//! written is left out, and the server starts all the same.
+
+use serde_json::json;
+
+use super::cluster::Cluster;
+use super::rest::{self, Call};
+use crate::authentication::User;
+use crate::authorization::Mode;
+use crate::authorization::rbac::{Reconciled, reconcile_binding, reconcile_role};
+use crate::manifest::Value;
+use crate::request::RequestInfo;
+use crate::world::World;
+
+/// Makes what is missing, and reconciles what is there.
+pub(super) fn run(cluster: &mut Cluster, world: &mut World) {
+    for name in ["default", "kube-system", "kube-public"] {
+        create_missing(cluster, world, &json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}));
+    }
+    create_missing(
+        cluster,
+        world,
+        &json!({
+            "kind": "Service",
+            "apiVersion": "v1",
+            "metadata": {
+                "name": "kubernetes",
+                "namespace": "default",
+                "labels": {"component": "apiserver", "provider": "kubernetes"},
+            },
+            "spec": {
+                "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 6443}],
+                "clusterIP": "10.0.0.1",
+                "type": "ClusterIP",
+                "sessionAffinity": "ClientIP",
+            },
+        }),
+    );
+    let modes = cluster.authorizers.modes();
+    if !modes.contains(&Mode::RBAC) {
+        return;
+    }
+    for expected in cluster.release.bootstrap_policy(modes.contains(&Mode::Node)) {
+        let Some(existing) = stored(cluster, &expected) else {
+            write(cluster, world, "POST", &expected);
+            continue;
+        };
+        let is_binding = text(&expected, "kind").ends_with("Binding");
+        let outcome = match is_binding {
+            true => reconcile_binding(&existing, &expected),
+            false => reconcile_role(&existing, &expected).map_or(Reconciled::Unchanged, Reconciled::Update),
+        };
+        match outcome {
+            Reconciled::Unchanged => {}
+            Reconciled::Update(updated) => write(cluster, world, "PUT", &updated),
+            Reconciled::Recreate => {
+                write(cluster, world, "DELETE", &expected);
+                write(cluster, world, "POST", &expected);
+            }
+        }
+    }
+}
+
+fn create_missing(cluster: &mut Cluster, world: &mut World, object: &Value) {
+    if stored(cluster, object).is_none() {
+        write(cluster, world, "POST", object);
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or("")
+}
+
+fn name_of(object: &Value) -> (&str, &str) {
+    object.get("metadata").map_or(("", ""), |metadata| (text(metadata, "namespace"), text(metadata, "name")))
+}
+
+/// The stored object with the kind and name of `object`.
+fn stored(cluster: &Cluster, object: &Value) -> Option<Value> {
+    let resource = cluster.release.resource_of(text(object, "apiVersion"), text(object, "kind"))?;
+    let (namespace, name) = name_of(object);
+    let entry = cluster.store.get(&resource.key(namespace, name))?;
+    entry.object.as_ref().ok().map(|object| object.value.clone())
+}
+
+/// A request of the server to itself.
+fn write(cluster: &mut Cluster, world: &mut World, method: &str, object: &Value) {
+    let release = cluster.release;
+    let Some(resource) = release.resource_of(text(object, "apiVersion"), text(object, "kind")) else { return };
+    let (namespace, name) = name_of(object);
+    let (verb, name) = match method {
+        "POST" => ("create", ""),
+        "PUT" => ("update", name),
+        _ => ("delete", name),
+    };
+    let info = RequestInfo {
+        is_resource_request: true,
+        verb: verb.to_owned(),
+        api_group: resource.group.to_owned(),
+        api_version: resource.version.to_owned(),
+        namespace: namespace.to_owned(),
+        resource: resource.resource.to_owned(),
+        name: name.to_owned(),
+        ..RequestInfo::default()
+    };
+    let user =
+        User { name: "system:apiserver".to_owned(), groups: vec!["system:masters".to_owned()], ..User::default() };
+    let body = if method == "DELETE" { Vec::new() } else { object.to_string().into_bytes() };
+    let call = Call {
+        resource,
+        info: &info,
+        method,
+        user: &user,
+        query: &[],
+        content_type: "application/json",
+        body: &body,
+        origin: None,
+    };
+    rest::handle(cluster, world, &call);
+}

@@ -1,0 +1,277 @@
+//! A running API server.
+
+use super::cluster::Cluster;
+use super::rest::{self, Answer, Call};
+use super::reviews::{self, Review};
+use super::routes::{Facts, Route, route};
+use super::start::{self, Parts};
+use super::status::Status;
+use super::wire::Reply;
+use super::{Exchange, Files, bootstrap, filters, negotiation};
+use crate::admission;
+use crate::audit::{Audited, Auditor, Outbox, Trail};
+use crate::authentication::impersonation::{self, Impersonation};
+use crate::authentication::{Authenticators, Identity};
+use crate::authorization::{Attributes, Authorizers, Decision, Mode, Verdict};
+use crate::encryption;
+use crate::manifest::{Diagnostic, Object, Value, json};
+use crate::release::Release;
+use crate::request::{Request, RequestInfo, Url};
+use crate::storage::{self, Store};
+use crate::world::World;
+
+/// A server over an etcd, as its flags configure it.
+#[derive(Debug)]
+pub struct Server {
+    cluster: Cluster,
+    authenticators: Authenticators,
+    encryption: encryption::Config,
+    auditor: Auditor,
+    address: String,
+}
+
+/// A server that did not start.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The etcd as it was.
+    pub store: Store,
+    /// What the program prints.
+    pub message: String,
+    /// Its exit status.
+    pub exit: u8,
+}
+
+/// What an [`Exchange`] tells of a request's way.
+#[derive(Default)]
+struct Trace {
+    info: Option<RequestInfo>,
+    identity: Option<Identity>,
+    decision: Option<Decision>,
+    admission: Vec<admission::Step>,
+    etcd: Vec<storage::Write>,
+    audit: Option<Audited>,
+}
+
+impl Server {
+    /// Starts a server as `kube-apiserver FLAGS` does, over what `store` holds.
+    ///
+    /// Objects that every server makes at its start are there afterwards: the system namespaces, the service
+    /// `kubernetes`, and, where RBAC is on, the default roles and bindings.
+    pub fn start(
+        release: &'static Release,
+        flags: &[String],
+        files: &Files,
+        store: Store,
+        world: &mut World,
+    ) -> Result<Self, Stopped> {
+        let Parts { authenticators, modes, abac, admission, encryption, auditor, address } =
+            match start::parts(flags, files, world.now) {
+                Ok(parts) => parts,
+                Err((message, exit)) => return Err(Stopped { store, message, exit }),
+            };
+        let authorizers = Authorizers::new(release, &modes, abac);
+        let mut cluster = Cluster::new(release, store, authorizers, admission, world);
+        bootstrap::run(&mut cluster, world);
+        Ok(Self { cluster, authenticators, encryption, auditor, address })
+    }
+
+    /// Ends the server; what it stored stays.
+    pub fn stop(self) -> Store {
+        self.cluster.store
+    }
+
+    /// Puts objects into the store as they were found, without asking who may.
+    pub fn load(&mut self, objects: Vec<Object>, world: &mut World) -> Vec<Diagnostic> {
+        self.cluster.load(objects, world)
+    }
+
+    /// Lets the stand-ins for controllers, scheduler and kubelets do what is due, and audit batches leave.
+    pub fn settle(&mut self, world: &mut World) {
+        self.cluster.settle(world);
+        self.auditor.advance(world.now);
+    }
+
+    /// What the server serves.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// How it encrypts what it stores.
+    pub fn encryption(&self) -> &encryption::Config {
+        &self.encryption
+    }
+
+    /// Its audit policy and backends.
+    pub fn auditor(&self) -> &Auditor {
+        &self.auditor
+    }
+
+    /// What the audit backends wrote and sent since the last call.
+    pub fn take_audit(&mut self) -> Outbox {
+        self.auditor.take()
+    }
+
+    /// The `status` that answers the `spec` of a SubjectAccessReview of any version; the error is what is wrong with it.
+    pub fn review(&self, spec: &Value) -> Result<Value, String> {
+        reviews::status_of(spec, &self.cluster.authorizers)
+    }
+
+    /// Answers a request.
+    pub fn handle(&mut self, request: Request, world: &mut World) -> Exchange {
+        let mut trace = Trace::default();
+        let reply = self.serve(&request, &mut trace, world);
+        let response = reply.frame(request.method == "HEAD", world.now);
+        let Trace { info, identity, decision, admission, etcd, audit } = trace;
+        Exchange { request, info, identity, decision, admission, response, etcd, audit }
+    }
+
+    /// The handler chain from the outside in, up to where audit begins.
+    fn serve(&mut self, request: &Request, trace: &mut Trace, world: &mut World) -> Reply {
+        let Some(url) = Url::parse(&request.uri) else { return filters::bad_request() };
+        let info = match RequestInfo::parse(&request.method, &url) {
+            Ok(info) => trace.info.insert(info).clone(),
+            Err(error) => {
+                return filters::internal_error(&request.uri, &format!("failed to create RequestInfo: {error}"));
+            }
+        };
+        let identity = match self.authenticate(request, world) {
+            Ok(identity) => trace.identity.insert(identity),
+            Err(_) => return filters::unauthorized(self.authenticators.supports_basic_auth()),
+        };
+        let mut trail = self.auditor.received(request, &url, &info, &identity.user, world);
+        let reply = self.serve_audited(request, &url, &info, trace, &mut trail, world);
+        trace.audit = self.auditor.responded(trail, reply.status, reply.written, world);
+        reply
+    }
+
+    /// The rest of the chain: impersonation, authorization, and the end of the way.
+    fn serve_audited(
+        &mut self,
+        request: &Request,
+        url: &Url,
+        info: &RequestInfo,
+        trace: &mut Trace,
+        trail: &mut Trail,
+        world: &mut World,
+    ) -> Reply {
+        // Authentication always leaves somebody here.
+        let identity = trace.identity.get_or_insert_default();
+        match impersonation::requested(request) {
+            Err(error) => return filters::internal_error(&request.uri, &error),
+            Ok(None) => {}
+            Ok(Some(Impersonation { user, needed })) => {
+                for needed in needed {
+                    let attributes = Attributes { user: &identity.user, request: &needed };
+                    let decision = self.cluster.authorizers.explain(&attributes);
+                    if decision.verdict != Verdict::Allow {
+                        let reply = filters::forbidden(&identity.user.name, &needed, &decision.reason);
+                        trace.decision = Some(decision);
+                        return reply;
+                    }
+                }
+                identity.impersonator = Some(std::mem::replace(&mut identity.user, user));
+            }
+        }
+
+        let attributes = Attributes { user: &identity.user, request: info };
+        let decision = trace.decision.insert(self.cluster.authorizers.explain(&attributes));
+        if decision.verdict != Verdict::Allow {
+            return match &decision.error {
+                Some(error) => filters::internal_error(&request.uri, error),
+                None => filters::forbidden(&identity.user.name, info, &decision.reason),
+            };
+        }
+
+        let rbac = self.cluster.authorizers.modes().contains(&Mode::RBAC);
+        let facts = Facts { release: self.cluster.release, rbac, address: &self.address };
+        let (status, mut object) = match route(&facts, request, url) {
+            Route::Done(reply) => return reply,
+            Route::Document(document) => (200, document),
+            Route::Status(status) => (status.code, status.to_value()),
+            Route::Resource(resource) => {
+                let call = Call {
+                    resource,
+                    info,
+                    method: &request.method,
+                    user: &identity.user,
+                    query: &url.query,
+                    content_type: request.header("Content-Type"),
+                    body: &request.body,
+                    origin: request.origin.as_ref(),
+                };
+                if info.verb == "watch" {
+                    match rest::watch(&self.cluster, &call) {
+                        Ok(events) => return watch_reply(&events),
+                        Err(status) => (status.code, status.to_value()),
+                    }
+                } else {
+                    let answer = self.call(&call, world);
+                    match &answer.request_object {
+                        Some(object) => trail.request_object(object),
+                        None if call.method == "PATCH" => trail.patch(call.body),
+                        None => {}
+                    }
+                    trace.admission = answer.admission;
+                    trace.etcd = answer.writes;
+                    // A finished deletion is a Status without a code.
+                    let written =
+                        |status: Status| (if status.code == 0 { 200 } else { status.code }, status.to_value());
+                    answer.result.unwrap_or_else(written)
+                }
+            }
+        };
+        let Some(encoding) = negotiation::negotiate(request, url) else { return negotiation::not_acceptable() };
+        trail.response_object(&mut object, status);
+        encoding.write(status, &object)
+    }
+
+    /// Reviews are answered here, everything else by the registry.
+    fn call(&mut self, call: &Call<'_>, world: &mut World) -> Answer {
+        match Review::of(call.resource.group, call.resource.resource) {
+            Some(review) => self.review_answer(review, call, world),
+            None => rest::handle(&mut self.cluster, world, call),
+        }
+    }
+
+    fn authenticate(&self, request: &Request, world: &World) -> Result<Identity, Vec<String>> {
+        let get = |resource: &str, namespace: &str, name: &str| {
+            let key = self.cluster.release.resource("", "v1", resource)?.key(namespace, name);
+            self.cluster.store.get(&key)?.object.as_ref().ok().cloned()
+        };
+        self.authenticators.authenticate(request, world.now, &get)
+    }
+
+    fn review_answer(&self, review: Review, call: &Call<'_>, world: &World) -> Answer {
+        let mut request_object = None;
+        let result = call.decode(self.cluster.release, call.resource.api_version(), call.resource.kind).and_then(
+            |mut object| {
+                request_object = Some(object.clone());
+                let status = match review {
+                    Review::Token => {
+                        let token = object.get("spec").and_then(|spec| spec.get("token")).and_then(Value::as_str);
+                        let header = ("Authorization".to_owned(), format!("Bearer {}", token.unwrap_or("")));
+                        let request = Request { headers: vec![header], ..Request::default() };
+                        reviews::token_status(self.authenticate(&request, world))
+                    }
+                    _ => {
+                        let (user, request) = review.subject(&object, call.user, &call.info.namespace)?;
+                        reviews::status(
+                            &self.cluster.authorizers.authorize(&Attributes { user: &user, request: &request }),
+                        )
+                    }
+                };
+                if let Some(object) = object.as_object_mut() {
+                    object.insert("status".into(), status);
+                }
+                Ok((201, object))
+            },
+        );
+        Answer { result, request_object, admission: Vec::new(), writes: Vec::new() }
+    }
+}
+
+/// The beginning of a watch: one line per event, and a connection that would stay open.
+fn watch_reply(events: &[Value]) -> Reply {
+    let body: String = events.iter().map(|event| json::to_string(event) + "\n").collect();
+    Reply { streams: true, ..Reply::new(200, &[("Content-Type", "application/json")], body) }
+}
