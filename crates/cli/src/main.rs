@@ -2,7 +2,7 @@
 
 mod audit;
 mod check;
-mod graph;
+mod review;
 mod show;
 
 use std::io::{Read, Write};
@@ -18,12 +18,12 @@ usage: portcullis check [--release R] FILE.md...
            replays documents and compares what they print with what they say
        portcullis run [--release R] [-o json|text] FILE.md
            prints all that a document gives
+       portcullis review [--release R] --cluster FILE.yaml... [--flags \"...\"] FILE|-
+           answers SubjectAccessReviews, YAML documents or JSON, one JSON object a line
        portcullis inspect [--release R] [--config FILE] [--key ETCDKEY] [-o yaml|parts] FILE
            opens one value of etcd: bytes, base64 or a hex dump
        portcullis audit --policy FILE [REQUESTS]
            says of each request, a line each (`USER,GROUP... METHOD URI` or JSON), what the audit policy records
-       portcullis graph [--release R] [-o dot|mermaid] FILE.md
-           draws which node reaches which object
        portcullis help | version
 ";
 
@@ -39,8 +39,8 @@ fn main() -> ExitCode {
     let outcome = match command {
         "audit" => audit::run(rest),
         "check" => check::run(rest),
-        "graph" => graph::run(rest),
         "run" => show::run(rest),
+        "review" => review::run(rest),
         "inspect" => return inspect(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

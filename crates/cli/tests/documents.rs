@@ -46,7 +46,6 @@ fn differences(file: &Path) -> String {
 }
 
 #[test]
-#[ignore = "the server is being built"]
 fn recorded_http_documents() {
     if let Some(folder) = shared("vectors/1.7/http") {
         check(&folder);
@@ -54,7 +53,6 @@ fn recorded_http_documents() {
 }
 
 #[test]
-#[ignore = "the server is being built"]
 fn acceptance_rbac() {
     if let Some(file) = shared("acceptance/rbac.md") {
         assert_eq!(differences(&file), "");
@@ -62,7 +60,6 @@ fn acceptance_rbac() {
 }
 
 #[test]
-#[ignore = "the server is being built"]
 fn acceptance_node() {
     if let Some(file) = shared("acceptance/node.md") {
         assert_eq!(differences(&file), "");
@@ -86,7 +83,6 @@ fn acceptance_audit() {
 }
 
 #[test]
-#[ignore = "the server is being built"]
 fn examples_and_transcripts() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     check(&root.join("examples"));
