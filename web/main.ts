@@ -1,5 +1,407 @@
-import load, { version } from "portcullis-wasm";
+/** The page: editors on the left, what the server would say on the right, the engine between them. */
 
-await load();
-const place = document.getElementById("version");
-if (place) place.textContent = version();
+import type { Location, Report } from "portcullis-wasm";
+import { element, byId } from "./dom.ts";
+import { type Composed, Document, type Place } from "./document.ts";
+import { Editor, type Mark, type Problem } from "./editor.ts";
+import { Engine } from "./engine.ts";
+import { blank, examples } from "./examples.ts";
+import { LONGEST_LINK, linkTo, openLink } from "./share.ts";
+import { Tabs } from "./tabs.ts";
+import { decisiveExchange, ofStep } from "./verdict.ts";
+import type { Page, Selection, View } from "./view.ts";
+import { view as verdict } from "./views/verdict.ts";
+
+const KEPT = "portcullis.document";
+
+/** The views, each loaded when it is first shown; the first one is what the page is for. */
+const views: { name: string; load: () => Promise<View> }[] = [{ name: "Verdict", load: async () => verdict }];
+
+let doc = new Document("");
+let fileEditors: Editor[] = [];
+let requests: Editor | undefined;
+/** The newest report, and the text that it is about. */
+let latest: { report: Report; of: Composed } | undefined;
+let selection: Selection = { step: -1, exchange: -1 };
+/** The location that was clicked last. */
+let here: Location | undefined;
+/** Whether the selection is still to be made: after a document was opened. */
+let fresh = true;
+let saving: number | undefined;
+
+const page: Page = {
+  select(wanted) {
+    select(wanted);
+    const step = latest?.report.steps[wanted.step];
+    const place = step && placeOf(step.line);
+    if (place) requests?.moveTo(place.line);
+  },
+  name(line) {
+    const place = placeOf(line);
+    if (!place) return undefined;
+    return `${place.editor === "requests" ? "requests" : doc.files[place.editor]?.name}:${place.line}`;
+  },
+  link(location) {
+    const name = location.line > 0 ? page.name(location.line) : undefined;
+    const title = [location.object, location.path].filter(Boolean).join(" ");
+    if (!name) return element("span", { class: "dim", title }, location.line > 0 ? `line ${location.line}` : "default");
+    return element("button", { type: "button", class: "location", title, click: () => go(location) }, name);
+  },
+};
+
+const engine = new Engine({
+  report(report, of, milliseconds) {
+    latest = { report, of };
+    const steps = report.steps.length;
+    if (fresh) {
+      const denied = report.steps.findIndex((step) => ofStep(step).kind === "denied");
+      const sent = report.steps.findLastIndex((step) => step.exchanges.length > 0);
+      selection = { step: denied >= 0 ? denied : sent >= 0 ? sent : steps - 1, exchange: -1 };
+      const step = report.steps[selection.step];
+      const place = step && placeOf(step.line);
+      if (place) requests?.moveTo(place.line);
+      fresh = false;
+    }
+    byId("release").textContent = report.release;
+    const sent = report.steps.reduce((sum, step) => sum + step.exchanges.length, 0);
+    byId("timing").textContent = `${sent} ${sent === 1 ? "request" : "requests"} in ${milliseconds.toFixed(1)} ms`;
+    problems(report);
+    select({ step: Math.min(Math.max(selection.step, 0), steps - 1), exchange: selection.exchange });
+  },
+  trouble(message) {
+    notice(message);
+  },
+});
+
+const fileTabs = new Tabs(byId("file-tabs"), () => undefined);
+const viewTabs = new Tabs(byId("view-tabs"), (index) => void draw(index));
+const panels = views.map(() => element("div", { class: "view", tabindex: "0" }));
+byId("view-panels").append(...panels);
+viewTabs.set(views.map(({ name }, index) => ({ name, panel: panels[index] as HTMLElement })));
+viewTabs.show(0);
+
+/** Opens a document in all editors. */
+function show(text: string): void {
+  doc = new Document(text);
+  here = undefined;
+  fresh = true;
+  selection = { step: -1, exchange: -1 };
+  showFiles(0);
+  requests?.destroy();
+  const host = element("div", { class: "editor" });
+  byId("requests").replaceChildren(host);
+  requests = new Editor(host, "Requests", "requests", doc.requests, {
+    change(changed) {
+      doc.setRequests(changed);
+      edited();
+    },
+    line: follow,
+  });
+  ask();
+}
+
+function showFiles(current: number): void {
+  for (const editor of fileEditors) editor.destroy();
+  const hosts: HTMLElement[] = [];
+  fileEditors = doc.files.map((file, number) => {
+    const host = element("div", { class: "editor" });
+    const panel = element("div", { class: "panel" }, host);
+    hosts.push(panel);
+    return new Editor(host, file.name, file.yaml ? "yaml" : "text", file.text, {
+      change(changed) {
+        doc.setFile(number, changed);
+        edited();
+      },
+    });
+  });
+  byId("file-panels").replaceChildren(...hosts);
+  fileTabs.set(doc.files.map(({ name }, index) => ({ name, panel: hosts[index] as HTMLElement })));
+  fileTabs.show(Math.min(current, hosts.length - 1));
+}
+
+function edited(): void {
+  here = undefined;
+  clearTimeout(saving);
+  saving = setTimeout(() => keep(doc.compose().text), 300);
+  ask();
+}
+
+function ask(): void {
+  engine.evaluate(doc.compose());
+}
+
+/** Selects a step; exchange -1 is the one that matters most. */
+function select(wanted: Selection): void {
+  if (!latest) return;
+  const step = latest.report.steps[wanted.step];
+  const exchange = step && (wanted.exchange < 0 || wanted.step !== selection.step) ? decisiveExchange(step) : wanted.exchange;
+  if (wanted.step !== selection.step) here = undefined;
+  selection = { step: wanted.step, exchange: Math.min(exchange, (step?.exchanges.length ?? 0) - 1) };
+  mark();
+  void draw(viewTabs.current);
+  announce();
+}
+
+/** The cursor's line in the requests editor decides which step is looked at. */
+function follow(line: number): void {
+  const steps = latest?.report.steps ?? [];
+  const at = steps.findLastIndex((step) => {
+    const place = placeOf(step.line);
+    return place !== undefined && place.line <= line;
+  });
+  if (at >= 0 && at !== selection.step) select({ step: at, exchange: -1 });
+}
+
+async function draw(index: number): Promise<void> {
+  const entry = views[index];
+  const panel = panels[index];
+  if (!entry || !panel || !latest) return;
+  const view = await entry.load();
+  if (latest) view.show(panel, latest.report, selection, page);
+}
+
+function placeOf(line: number): Place | undefined {
+  return latest?.of.places[line - 1];
+}
+
+/** Shows what the selected request's verdict rests on, and every verdict in the gutter. */
+function mark(): void {
+  if (!latest) return;
+  const { report } = latest;
+  const marks: { editor: Place["editor"]; mark: Mark }[] = [];
+  const add = (location: Location | undefined, kind: Mark["kind"], note?: string) => {
+    const place = location && placeOf(location.line);
+    if (!location || !place) return;
+    const endLine = place.line + Math.max(0, location.endLine - location.line);
+    marks.push({ editor: place.editor, mark: { line: place.line, endLine, kind, ...(note ? { note } : {}) } });
+  };
+  const exchange = report.steps[selection.step]?.exchanges[selection.exchange];
+  for (const step of exchange?.authorization?.steps ?? []) {
+    for (const because of step.because) add(because.location, "use");
+    const [nearest] = step.nearest;
+    if (exchange?.authorization?.verdict !== "Allow" && nearest) {
+      add(nearest.rule ?? nearest.location, "miss", `nearest miss: ${nearest.failed}`);
+    }
+  }
+  add(here, "here");
+  for (const [number, editor] of fileEditors.entries()) {
+    editor.mark(marks.filter((each) => each.editor === number).map((each) => each.mark));
+  }
+  requests?.mark(marks.filter((each) => each.editor === "requests").map((each) => each.mark));
+  requests?.sign(
+    report.steps.flatMap((step, index) => {
+      const place = placeOf(step.line);
+      const { sign, word, kind } = ofStep(step);
+      return place ? [{ line: place.line, text: `${sign} ${word}`, kind, current: index === selection.step }] : [];
+    }),
+  );
+}
+
+/** Follows a link: the editor scrolls to the lines and marks them. */
+function go(location: Location): void {
+  const place = placeOf(location.line);
+  if (!place) return;
+  here = location;
+  mark();
+  const editor = place.editor === "requests" ? requests : fileEditors[place.editor];
+  if (typeof place.editor === "number") fileTabs.show(place.editor);
+  editor?.reveal(place.line, place.line + Math.max(0, location.endLine - location.line));
+  editor?.focus();
+}
+
+/** What is wrong with the document: in the gutters, and as a list for what the gutters cannot show. */
+function problems(report: Report): void {
+  const found = report.diagnostics.map((diagnostic) => ({ diagnostic, place: placeOf(diagnostic.line) }));
+  const of = (editor: Place["editor"]): Problem[] =>
+    found.flatMap(({ diagnostic, place }) => {
+      if (place?.editor !== editor) return [];
+      const { severity, message, column } = diagnostic;
+      return [{ line: place.line, column: Math.max(0, column - place.indent), severity, message }];
+    });
+  for (const [number, editor] of fileEditors.entries()) {
+    editor.diagnose(of(number));
+    fileTabs.badge(number, of(number).some(({ severity }) => severity === "error") ? "✗" : "");
+  }
+  requests?.diagnose(of("requests"));
+  const most = 5;
+  const rows = found.slice(0, most).map(({ diagnostic: { severity, line, message } }) => {
+    const location = { file: "", line, endLine: line, object: "", path: "" };
+    const kind = severity === "error" ? "denied" : "warned";
+    return element("li", {}, element("span", { class: kind }, severity), " ", message, " ", line > 0 ? page.link(location) : undefined);
+  });
+  if (found.length > most) rows.push(element("li", { class: "dim" }, `and ${found.length - most} more`));
+  byId("problems").replaceChildren(...(rows.length > 0 ? [element("ul", { "aria-label": "Problems" }, ...rows)] : []));
+}
+
+/** The selected verdict for those who do not see it, when it has settled. */
+let speaking: number | undefined;
+function announce(): void {
+  clearTimeout(speaking);
+  speaking = setTimeout(() => {
+    const step = latest?.report.steps[selection.step];
+    if (!step) return;
+    const summary = step.exchanges[selection.exchange]?.summary ?? `Exit status ${step.status}.`;
+    const text = `Request ${selection.step + 1}: ${summary}`;
+    if (byId("live").textContent !== text) byId("live").textContent = text;
+  }, 400);
+}
+
+/** A message with what one can do about it; the next one takes its place. */
+function notice(message: string, actions: Record<string, () => void> = {}): void {
+  const close = () => byId("notice").replaceChildren();
+  const buttons = Object.entries(actions).map(([name, act]) =>
+    element("button", { type: "button", click: () => (close(), act()) }, name),
+  );
+  const dismiss = element("button", { type: "button", class: "quiet", "aria-label": "Dismiss", click: close }, "×");
+  byId("notice").replaceChildren(element("p", {}, message), ...buttons, dismiss);
+}
+
+/** Opens another document; the one before can be had back. */
+function replace(text: string, what: string): void {
+  const before = doc.compose().text;
+  show(text);
+  keep(text);
+  const known = before === blank || examples.some((example) => example.text === before);
+  if (known) byId("notice").replaceChildren();
+  else notice(`${what} is open.`, { "Put back what was there": () => (show(before), keep(before)) });
+}
+
+function keep(text: string): void {
+  try {
+    localStorage.setItem(KEPT, text);
+  } catch {
+    // Storage is full or forbidden: the page works without.
+  }
+}
+
+function kept(): string | null {
+  try {
+    return localStorage.getItem(KEPT);
+  } catch {
+    return null;
+  }
+}
+
+/** What a link or a file of this document would give away. */
+function secrets(text: string): string[] {
+  const kinds: [string, RegExp][] = [
+    ["Secret objects", /\bkind:\s*["']?Secret\b/],
+    ["encryption keys", /\bsecret:\s*["']?[A-Za-z0-9+/]{20,}={0,2}/],
+    ["a token", /\beyJ[\w-]+\.[\w-]+\.[\w-]+/],
+    ["a private key", /-----BEGIN [A-Z ]*PRIVATE KEY-----/],
+  ];
+  return kinds.flatMap(([name, pattern]) => (pattern.test(text) ? [name] : []));
+}
+
+async function share(): Promise<void> {
+  const { text } = doc.compose();
+  const link = await linkTo(text, location.href);
+  if (link.length > LONGEST_LINK) {
+    notice(`The link would have ${link.length} characters, and some programs cut it off. A file is safer.`, {
+      "Download the document": download,
+      "Copy the link": () => void copy(link),
+    });
+    return;
+  }
+  const inside = secrets(text);
+  if (inside.length === 0) await copy(link);
+  else {
+    notice(`The link would hold ${inside.join(" and ")}. Whoever has it can read them.`, {
+      "Copy it all the same": () => void copy(link),
+    });
+  }
+}
+
+async function copy(link: string): Promise<void> {
+  history.replaceState(null, "", link);
+  try {
+    await navigator.clipboard.writeText(link);
+    notice("The link is copied. It holds the document itself; no server has it.");
+  } catch {
+    notice("The link stands in the address bar. It holds the document itself; no server has it.");
+  }
+}
+
+function download(): void {
+  const address = URL.createObjectURL(new Blob([doc.compose().text], { type: "text/markdown" }));
+  element("a", { href: address, download: "portcullis.md" }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+async function open(file: File): Promise<void> {
+  const text = await file.text();
+  if (/\.(ya?ml|json)$/i.test(file.name)) {
+    const language = /json$/i.test(file.name) ? "json" : "yaml";
+    replace(`\`\`\`${language} title="${file.name.replaceAll('"', "")}"\n${text.trimEnd()}\n\`\`\`\n\n\`\`\`sh\n${doc.requests}\n\`\`\`\n`, file.name);
+  } else replace(text, file.name);
+}
+
+function menu(): void {
+  const select = byId("examples") as HTMLSelectElement;
+  const groups = Map.groupBy(examples, (example) => example.question);
+  for (const [question, members] of groups) {
+    const group = element("optgroup", { label: question });
+    group.append(...members.map((example) => element("option", { value: String(examples.indexOf(example)) }, example.title)));
+    select.append(group);
+  }
+  select.append(element("option", { value: "blank" }, "Blank document"));
+  const own = element("option", { value: "own", hidden: true }, "Your document");
+  select.append(own);
+  select.addEventListener("change", () => {
+    const example = examples[Number(select.value)];
+    replace(example?.text ?? blank, example?.title ?? "A blank document");
+  });
+}
+
+function pick(text: string): void {
+  const index = examples.findIndex((example) => example.text === text);
+  (byId("examples") as HTMLSelectElement).value = index >= 0 ? String(index) : text === blank ? "blank" : "own";
+}
+
+function theme(): void {
+  const button = byId("theme");
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  let wanted: boolean | undefined;
+  const apply = () => {
+    const on = wanted ?? dark.matches;
+    document.documentElement.style.colorScheme = wanted === undefined ? "" : on ? "dark" : "light";
+    button.setAttribute("aria-pressed", String(on));
+  };
+  button.addEventListener("click", () => {
+    wanted = !(wanted ?? dark.matches);
+    apply();
+  });
+  dark.addEventListener("change", apply);
+  apply();
+}
+
+menu();
+theme();
+byId("share").addEventListener("click", () => void share());
+byId("download").addEventListener("click", download);
+byId("open").addEventListener("click", () => byId("file").click());
+byId("file").addEventListener("change", (event) => {
+  const input = event.target as HTMLInputElement;
+  const [file] = input.files ?? [];
+  input.value = "";
+  if (file) void open(file);
+});
+byId("forget").addEventListener("click", () => {
+  clearTimeout(saving);
+  localStorage.removeItem(KEPT);
+  notice("Forgotten. The text is here until you leave the page.");
+});
+byId("add").addEventListener("click", () => {
+  const taken = new Set(doc.files.map((file) => file.name));
+  let name = "file.yaml";
+  for (let number = 2; taken.has(name); number += 1) name = `file-${number}.yaml`;
+  showFiles(doc.addFile(name));
+  edited();
+  fileEditors.at(-1)?.focus();
+});
+
+const linked = await openLink(location.hash);
+if (linked && "problem" in linked) notice(linked.problem);
+const first = (linked && "document" in linked ? linked.document : undefined) ?? kept() ?? examples[0]?.text ?? blank;
+show(first);
+pick(first);

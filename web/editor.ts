@@ -1,0 +1,318 @@
+/**
+ * A text editor: CodeMirror in a shadow root of its own, where it can bring its styles without a `style` element, which
+ * the page's policy forbids.
+ *
+ * Tab indents; Escape and then Tab leaves the editor.
+ */
+
+import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { yaml } from "@codemirror/lang-yaml";
+import { HighlightStyle, StreamLanguage, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { type Diagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
+import { EditorState, type Extension, RangeSet, StateEffect, StateField, type Text } from "@codemirror/state";
+import {
+  Decoration,
+  type DecorationSet,
+  EditorView,
+  GutterMarker,
+  WidgetType,
+  drawSelection,
+  gutter,
+  highlightActiveLineGutter,
+  keymap,
+  lineNumbers,
+} from "@codemirror/view";
+import { tags } from "@lezer/highlight";
+import { element } from "./dom.ts";
+
+export type Kind = "yaml" | "text" | "requests";
+
+/** Lines that a verdict rests on. */
+export interface Mark {
+  line: number;
+  endLine: number;
+  kind: "use" | "miss" | "here";
+  /** Shown behind the first of the lines. */
+  note?: string;
+}
+
+/** A problem; column 0 means the whole line. */
+export interface Problem {
+  line: number;
+  column: number;
+  severity: "error" | "warning";
+  message: string;
+}
+
+/** What stands in the gutter beside a request. */
+export interface Sign {
+  line: number;
+  /** `✓ 200` */
+  text: string;
+  kind: "allowed" | "denied" | "neutral";
+  current: boolean;
+}
+
+export interface Listener {
+  change?(text: string): void;
+  /** The cursor went to another line, by hand or by key. */
+  line?(line: number): void;
+}
+
+const setMarks = StateEffect.define<Mark[]>();
+const setSigns = StateEffect.define<Sign[]>();
+
+const marks = StateField.define<DecorationSet>({
+  create: () => Decoration.none,
+  update(set, transaction) {
+    set = set.map(transaction.changes);
+    for (const effect of transaction.effects) if (effect.is(setMarks)) set = decorate(transaction.newDoc, effect.value);
+    return set;
+  },
+  provide: (field) => EditorView.decorations.from(field),
+});
+
+function decorate(text: Text, marks: Mark[]): DecorationSet {
+  const ranges = [];
+  for (const mark of marks) {
+    const last = Math.min(mark.endLine, text.lines);
+    for (let line = mark.line; line <= last; line += 1) {
+      ranges.push(Decoration.line({ class: `cm-${mark.kind}` }).range(text.line(line).from));
+    }
+    if (mark.note && mark.line <= text.lines) {
+      ranges.push(Decoration.widget({ widget: new Note(mark.note), side: 1 }).range(text.line(mark.line).to));
+    }
+  }
+  return Decoration.set(ranges, true);
+}
+
+class Note extends WidgetType {
+  readonly text: string;
+  constructor(text: string) {
+    super();
+    this.text = text;
+  }
+  override eq(other: Note) {
+    return other.text === this.text;
+  }
+  override toDOM() {
+    return element("span", { class: "cm-note" }, this.text);
+  }
+}
+
+class SignMarker extends GutterMarker {
+  readonly sign: Sign;
+  constructor(sign: Sign) {
+    super();
+    this.sign = sign;
+    this.elementClass = sign.current ? "cm-current" : "";
+  }
+  override eq(other: SignMarker) {
+    const [a, b] = [this.sign, other.sign];
+    return a.text === b.text && a.kind === b.kind && a.current === b.current;
+  }
+  override toDOM() {
+    return element("span", { class: this.sign.kind }, this.sign.text);
+  }
+}
+
+const signs = StateField.define<RangeSet<GutterMarker>>({
+  create: () => RangeSet.empty,
+  update(set, transaction) {
+    set = set.map(transaction.changes);
+    for (const effect of transaction.effects) {
+      if (!effect.is(setSigns)) continue;
+      const text = transaction.newDoc;
+      const within = effect.value.filter((sign) => sign.line <= text.lines);
+      set = RangeSet.of(within.map((sign) => new SignMarker(sign).range(text.line(sign.line).from)), true);
+    }
+    return set;
+  },
+});
+
+/** Words, strings, variables and comments of a command line. */
+const shell = StreamLanguage.define<{ quote: string; first: boolean }>({
+  startState: () => ({ quote: "", first: true }),
+  token(stream, state) {
+    if (stream.sol() && !state.quote) state.first = true;
+    if (!state.quote && stream.eatSpace()) return null;
+    if (state.quote) {
+      if (state.quote === '"' && stream.match(/\$(\w+|\{\w+\})/)) return "variableName";
+      if (stream.eat(state.quote)) state.quote = "";
+      else if (!stream.eatWhile(state.quote === '"' ? /[^"$\\]/ : /[^']/)) {
+        if (stream.eat("\\")) stream.next();
+        else stream.next();
+      }
+      return "string";
+    }
+    const quote = stream.match(/["']/) as RegExpMatchArray | null;
+    if (quote) {
+      state.quote = quote[0];
+      return "string";
+    }
+    if (stream.match(/\$(\w+|\{\w+\})/)) return "variableName";
+    if (stream.match(/#.*/)) return "comment";
+    if (stream.match(/[|;&()]+|\$\(/)) {
+      state.first = true;
+      return "operator";
+    }
+    if (stream.match(/--?[\w-]+/)) return "attributeName";
+    stream.match(/[^\s"'$|;&()]+|./);
+    const first = state.first;
+    state.first = false;
+    return first ? "keyword" : null;
+  },
+});
+
+const colours = HighlightStyle.define([
+  { tag: [tags.propertyName, tags.keyword, tags.definition(tags.propertyName)], color: "var(--key)" },
+  { tag: [tags.string, tags.attributeValue], color: "var(--string)" },
+  { tag: [tags.comment, tags.meta, tags.separator], color: "var(--dim)" },
+  { tag: [tags.variableName, tags.labelName, tags.typeName], color: "var(--accent)" },
+  { tag: tags.attributeName, color: "var(--string)" },
+]);
+
+const theme = EditorView.theme({
+  "&": { height: "100%", color: "var(--ink)", backgroundColor: "transparent", fontSize: "var(--code-size)" },
+  "&.cm-focused": { outline: "none" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6", overflow: "auto" },
+  ".cm-content": { padding: "8px 0 40px", caretColor: "var(--ink)" },
+  ".cm-cursor": { borderLeftColor: "var(--ink)" },
+  "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--picked) !important" },
+  ".cm-line": { padding: "0 12px 0 8px" },
+  ".cm-gutters": { backgroundColor: "transparent", color: "var(--dim)", border: "none" },
+  ".cm-lineNumbers .cm-gutterElement": { padding: "0 4px 0 12px", minWidth: "36px" },
+  ".cm-activeLineGutter": { backgroundColor: "transparent", color: "var(--ink)" },
+  ".cm-gutter-lint": { width: "14px" },
+  ".cm-gutter-lint .cm-gutterElement": { padding: "0" },
+  ".cm-lint-marker": { width: "10px", height: "10px", margin: "5px 2px", content: "none !important" },
+  ".cm-lint-marker-error": { borderRadius: "50%", backgroundColor: "var(--no)" },
+  ".cm-lint-marker-warning": { clipPath: "polygon(50% 0, 100% 100%, 0 100%)", backgroundColor: "var(--warn)" },
+  ".cm-lintRange-error, .cm-lintRange-warning": {
+    backgroundImage: "none !important",
+    textDecoration: "underline wavy var(--no) 1px",
+    textUnderlineOffset: "3px",
+    textDecorationSkipInk: "none",
+  },
+  ".cm-lintRange-warning": { textDecorationColor: "var(--warn)" },
+  ".cm-tooltip": {
+    color: "var(--ink)",
+    backgroundColor: "var(--pane)",
+    border: "1px solid var(--line)",
+    borderRadius: "6px",
+    maxWidth: "min(60ch, 90vw)",
+  },
+  ".cm-diagnostic": { padding: "6px 10px", borderLeft: "none", whiteSpace: "pre-wrap", fontFamily: "var(--sans)" },
+  ".cm-use": { backgroundColor: "var(--ok-soft)", boxShadow: "inset 3px 0 var(--ok)" },
+  ".cm-miss": { backgroundColor: "var(--no-soft)", boxShadow: "inset 3px 0 var(--no)" },
+  ".cm-here": { outline: "1.5px solid var(--accent)", outlineOffset: "-1.5px" },
+  ".cm-note": { color: "var(--dim)", fontStyle: "italic", marginLeft: "3ch", pointerEvents: "none" },
+  ".cm-signs": { minWidth: "74px" },
+  ".cm-signs .cm-gutterElement": { padding: "0 8px 0 12px", fontWeight: "600", fontSize: "0.92em", whiteSpace: "nowrap" },
+  ".cm-signs .cm-current": { backgroundColor: "var(--picked)" },
+  ".allowed": { color: "var(--ok)" },
+  ".denied": { color: "var(--no)" },
+  ".neutral": { color: "var(--dim)" },
+});
+
+const languages: Record<Kind, Extension> = {
+  yaml: [yaml(), lineNumbers(), lintGutter()],
+  text: [lineNumbers(), lintGutter(), EditorView.lineWrapping],
+  requests: [
+    shell,
+    signs,
+    gutter({ class: "cm-signs", markers: (view) => view.state.field(signs), renderEmptyElements: true }),
+    lintGutter(),
+    EditorView.lineWrapping,
+  ],
+};
+
+export class Editor {
+  readonly #view: EditorView;
+
+  constructor(host: HTMLElement, label: string, kind: Kind, text: string, listener: Listener) {
+    const root = host.attachShadow({ mode: "open" });
+    const state = EditorState.create({
+      doc: text,
+      extensions: [
+        languages[kind],
+        marks,
+        theme,
+        syntaxHighlighting(colours),
+        history(),
+        drawSelection(),
+        highlightActiveLineGutter(),
+        indentUnit.of("  "),
+        EditorState.tabSize.of(8),
+        EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", autocapitalize: "off" }),
+        keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
+        EditorView.updateListener.of((update) => {
+          if (update.docChanged) listener.change?.(update.state.doc.toString());
+          if (update.selectionSet || update.docChanged) {
+            const line = update.state.doc.lineAt(update.state.selection.main.head).number;
+            if (line !== update.startState.doc.lineAt(update.startState.selection.main.head).number) listener.line?.(line);
+          }
+        }),
+      ],
+    });
+    this.#view = new EditorView({ state, parent: root, root });
+  }
+
+  get text(): string {
+    return this.#view.state.doc.toString();
+  }
+
+  /** The cursor's line. */
+  get line(): number {
+    return this.#view.state.doc.lineAt(this.#view.state.selection.main.head).number;
+  }
+
+  mark(marks: Mark[]): void {
+    this.#view.dispatch({ effects: setMarks.of(marks) });
+  }
+
+  sign(signs: Sign[]): void {
+    this.#view.dispatch({ effects: setSigns.of(signs) });
+  }
+
+  diagnose(problems: Problem[]): void {
+    const text = this.#view.state.doc;
+    const diagnostics: Diagnostic[] = [];
+    for (const { line, column, severity, message } of problems) {
+      if (line < 1 || line > text.lines) continue;
+      const whole = text.line(line);
+      const from = Math.min(whole.from + Math.max(column - 1, 0), whole.to);
+      // From the place to the end of the word that stands there.
+      const word = /^\S+/.exec(whole.text.slice(from - whole.from))?.[0].length ?? 0;
+      diagnostics.push({ from, to: column === 0 ? whole.to : from + word, severity, message });
+    }
+    this.#view.dispatch(setDiagnostics(this.#view.state, diagnostics));
+  }
+
+  /** Brings lines into view, with the cursor at the first of them. */
+  reveal(line: number, endLine: number): void {
+    const text = this.#view.state.doc;
+    const { from } = text.line(Math.max(1, Math.min(line, text.lines)));
+    const { to } = text.line(Math.max(1, Math.min(endLine, text.lines)));
+    this.#view.dispatch({
+      selection: { anchor: from },
+      effects: [
+        EditorView.scrollIntoView(to, { y: "nearest", yMargin: 40 }),
+        EditorView.scrollIntoView(from, { y: "nearest", yMargin: 40 }),
+      ],
+    });
+  }
+
+  /** Puts the cursor on a line without anybody having moved it. */
+  moveTo(line: number): void {
+    if (line !== this.line) this.reveal(line, line);
+  }
+
+  focus(): void {
+    this.#view.focus();
+  }
+
+  destroy(): void {
+    this.#view.destroy();
+  }
+}

@@ -1,0 +1,74 @@
+/** Tabs after the ARIA pattern: one stop for Tab, arrow keys between them, the panel named by its tab. */
+
+import { element } from "./dom.ts";
+
+export interface Tab {
+  name: string;
+  /** A short word behind the name: a count, a warning. */
+  badge?: string;
+  panel: HTMLElement;
+}
+
+let made = 0;
+
+export class Tabs {
+  readonly #list: HTMLElement;
+  readonly #chosen: (index: number) => void;
+  #tabs: { button: HTMLButtonElement; badge: HTMLElement; panel: HTMLElement }[] = [];
+  #current = -1;
+
+  constructor(list: HTMLElement, chosen: (index: number) => void) {
+    this.#list = list;
+    this.#chosen = chosen;
+    list.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  get current(): number {
+    return this.#current;
+  }
+
+  set(tabs: Tab[]): void {
+    this.#tabs = tabs.map(({ name, badge, panel }, index) => {
+      made += 1;
+      const mark = element("span", { class: "badge" }, badge);
+      const button = element(
+        "button",
+        { type: "button", role: "tab", id: `tab-${made}`, "aria-controls": `panel-${made}`, click: () => this.show(index) },
+        name,
+        mark,
+      );
+      panel.id = `panel-${made}`;
+      panel.setAttribute("role", "tabpanel");
+      panel.setAttribute("aria-labelledby", button.id);
+      panel.hidden = true;
+      return { button, badge: mark, panel };
+    });
+    this.#list.replaceChildren(...this.#tabs.map(({ button }) => button));
+    this.#current = -1;
+  }
+
+  badge(index: number, text: string): void {
+    const tab = this.#tabs[index];
+    if (tab && tab.badge.textContent !== text) tab.badge.textContent = text;
+  }
+
+  show(index: number): void {
+    if (index === this.#current || !this.#tabs[index]) return;
+    this.#current = index;
+    for (const [at, { button, panel }] of this.#tabs.entries()) {
+      button.setAttribute("aria-selected", String(at === index));
+      button.tabIndex = at === index ? 0 : -1;
+      panel.hidden = at !== index;
+    }
+    this.#chosen(index);
+  }
+
+  #key(event: KeyboardEvent): void {
+    const last = this.#tabs.length - 1;
+    const to = { ArrowLeft: this.#current - 1, ArrowRight: this.#current + 1, Home: 0, End: last }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    this.show((to + last + 1) % (last + 1));
+    this.#tabs[this.#current]?.button.focus();
+  }
+}

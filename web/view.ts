@@ -1,0 +1,25 @@
+/** What a view of the report is, and what the page gives it. Each is a module of its own in `views/`, loaded when first shown. */
+
+import type { Location, Report } from "portcullis-wasm";
+
+/** What is looked at: a step of the report, and one of its exchanges. */
+export interface Selection {
+  /** Index into the report's steps; -1 where there are none. */
+  step: number;
+  exchange: number;
+}
+
+/** What a view can ask of the page. */
+export interface Page {
+  /** Selects a step and one of its exchanges. */
+  select(selection: Selection): void;
+  /** A link to the lines of a location: the only thing in a view that one clicks to leave it. */
+  link(location: Location): HTMLElement;
+  /** The name of an editor's line, `cluster.yaml:6`; `undefined` for what stands in no editor. */
+  name(line: number): string | undefined;
+}
+
+export interface View {
+  /** Draws into `place`, which is the view's own and keeps what it drew before. */
+  show(place: HTMLElement, report: Report, selection: Selection, page: Page): void;
+}

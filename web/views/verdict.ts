@@ -1,0 +1,309 @@
+/** One request: its answer as a sentence, the way it took through the server, and why. */
+
+import type { Authorizer, Exchange, Location, Report, Step } from "portcullis-wasm";
+import { element } from "../dom.ts";
+import { type Verdict, ofExchange, ofStep } from "../verdict.ts";
+import type { Page, Selection, View } from "../view.ts";
+
+/** A stop on a request's way. */
+interface Stop {
+  name: string;
+  sign: string;
+  kind: "allowed" | "denied" | "neutral" | "unreached";
+  /** In words, below the name. */
+  says: string;
+  detail?: () => (Node | string)[];
+}
+
+/** The stop whose details are open, by name; `undefined` for the one that decided. */
+let open: string | undefined;
+/** What `open` belongs to. */
+let looked = "";
+
+export const view: View = {
+  show(place, report, selection, page) {
+    const step = report.steps[selection.step];
+    if (!step) {
+      place.replaceChildren(empty());
+      return;
+    }
+    const key = `${selection.step}/${selection.exchange}`;
+    if (key !== looked) open = undefined;
+    looked = key;
+    const exchange = step.exchanges[selection.exchange];
+    const again = () => view.show(place, report, selection, page);
+    const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
+    place.replaceChildren(
+      walker(report, selection, page),
+      ...(exchange ? [headline(step, exchange)] : [nothingSent(step)]),
+      ...requests(step, selection, page),
+      ...(exchange ? way(exchange, page, again) : []),
+      ...output(step),
+    );
+    if (focused) place.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  },
+};
+
+function empty(): HTMLElement {
+  return element(
+    "div",
+    { class: "empty" },
+    element("h2", {}, "Ask something."),
+    element("p", {}, "Paste roles and bindings on the left, and a request below them:"),
+    element("pre", {}, "kubectl auth can-i list pods --as jane\ncurl -k https://apiserver:6443/api/v1/pods"),
+  );
+}
+
+/** Which step this is, and the way to its neighbours. */
+function walker(report: Report, selection: Selection, page: Page): HTMLElement {
+  const to = (name: string, sign: string, index: number) =>
+    element(
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        "aria-label": name,
+        "data-key": name,
+        disabled: !report.steps[index],
+        click: () => page.select({ step: index, exchange: -1 }),
+      },
+      sign,
+    );
+  return element(
+    "div",
+    { class: "walker" },
+    to("Previous request", "‹", selection.step - 1),
+    element("span", {}, `${selection.step + 1} of ${report.steps.length}`),
+    to("Next request", "›", selection.step + 1),
+    element("code", { class: "dim" }, report.steps[selection.step]?.command.replaceAll(/\s*\\?\n\s*/g, " ")),
+  );
+}
+
+/** The answer: the largest thing in the view. */
+function headline(step: Step, exchange: Exchange): HTMLElement {
+  const verdict = ofStep(step).word === "yes" || ofStep(step).word === "no" ? ofStep(step) : ofExchange(exchange);
+  const [word = "", rest = ""] = exchange.summary.split(/(?<=\.)\s+(.*)/s);
+  return element(
+    "div",
+    { class: "headline" },
+    element("h2", {}, element("span", { class: verdict.kind }, `${verdict.sign} ${word}`), " ", rest),
+    element("p", { class: "dim" }, `${exchange.request.method} ${exchange.request.uri}`, attributes(exchange)),
+    ...(exchange.user?.notes ?? []).map((note) => element("p", { class: "remark" }, note)),
+  );
+}
+
+function attributes({ attributes: read }: Exchange): string | undefined {
+  if (!read) return undefined;
+  if (!read.resourceRequest) return ` → verb ${read.verb} · path ${read.path}`;
+  const parts = [
+    `verb ${read.verb}`,
+    `group ${read.apiGroup || '""'}`,
+    `resource ${read.resource}${read.subresource && `/${read.subresource}`}`,
+    read.name && `name ${read.name}`,
+    read.namespace ? `namespace ${read.namespace}` : "cluster scope",
+  ];
+  return ` → ${parts.filter(Boolean).join(" · ")}`;
+}
+
+function nothingSent(step: Step): HTMLElement {
+  const verdict = ofStep(step);
+  const what = step.status === 0 ? "Done." : `Failed with exit status ${step.status}.`;
+  return element("div", { class: "headline" }, element("h2", {}, element("span", { class: verdict.kind }, what), " No request was sent."));
+}
+
+/** The requests of a command that sent several. */
+function requests(step: Step, selection: Selection, page: Page): HTMLElement[] {
+  if (step.exchanges.length < 2) return [];
+  const rows = step.exchanges.map((exchange, index) => {
+    const verdict = ofExchange(exchange);
+    return element(
+      "button",
+      {
+        type: "button",
+        "aria-pressed": String(index === selection.exchange),
+        "data-key": `request ${index}`,
+        click: () => page.select({ step: selection.step, exchange: index }),
+      },
+      element("span", { class: verdict.kind }, `${verdict.sign} ${verdict.word}`),
+      ` ${exchange.request.method} ${exchange.request.uri}`,
+    );
+  });
+  return [element("div", { class: "several", role: "group", "aria-label": "Requests of this command" }, ...rows)];
+}
+
+/** The stops, and the details of the one that is open. */
+function way(exchange: Exchange, page: Page, again: () => void): HTMLElement[] {
+  const all = stops(exchange, page);
+  const decided = all.find((stop) => stop.kind === "denied") ?? all.findLast((stop) => stop.kind === "allowed" && stop.detail && stop.name !== "Response" && stop.name !== "Storage" && stop.name !== "Admission");
+  const shown = all.find((stop) => stop.name === open) ?? decided;
+  const line = element(
+    "ol",
+    { class: "way", "aria-label": "The request's way through the server" },
+    ...all.map((stop) =>
+      element(
+        "li",
+        { class: stop.kind },
+        element("span", { class: "sign", "aria-hidden": "true" }, stop.sign),
+        stop.detail
+          ? element(
+              "button",
+              {
+                type: "button",
+                "data-key": stop.name,
+                "aria-expanded": String(stop === shown),
+                "aria-controls": "stop",
+                click: () => {
+                  open = stop.name;
+                  again();
+                },
+              },
+              stop.name,
+            )
+          : element("b", {}, stop.name),
+        element("span", { class: "says" }, stop.says),
+      ),
+    ),
+  );
+  if (!shown?.detail) return [line];
+  return [line, element("section", { class: "card", id: "stop", "aria-label": shown.name }, ...shown.detail())];
+}
+
+function stops(exchange: Exchange, page: Page): Stop[] {
+  const { user, authorization, response } = exchange;
+  const unreached = (name: string): Stop => ({ name, sign: "–", kind: "unreached", says: "not reached" });
+  const list: Stop[] = [];
+  list.push(
+    user
+      ? { name: "Who", sign: "✓", kind: "allowed", says: user.name, detail: () => who(exchange) }
+      : { name: "Who", sign: "✗", kind: "denied", says: "nobody known" },
+  );
+  const asked = authorization?.steps.filter((step) => step.authorizer !== "system:masters" || step.verdict === "Allow") ?? [];
+  if (asked.length === 0) list.push(unreached("Authorization"));
+  for (const step of asked) list.push(authorizer(step, authorization?.verdict === "Allow", page));
+  const passed = authorization?.verdict === "Allow";
+  const refused = exchange.admission.find((step) => !step.admitted);
+  if (!passed) list.push(unreached("Admission"));
+  else if (exchange.admission.length === 0) list.push({ ...unreached("Admission"), says: "not asked" });
+  else {
+    list.push({
+      name: "Admission",
+      sign: refused ? "✗" : "✓",
+      kind: refused ? "denied" : "allowed",
+      says: refused?.plugin ?? exchange.admission.map((step) => step.plugin).join(", "),
+      detail: () => [
+        element("h3", {}, "Admission"),
+        table(exchange.admission.map((step) => [step.admitted ? "✓" : "✗", `${step.plugin}${step.message && ": "}${step.message}`])),
+      ],
+    });
+  }
+  if (!passed || refused) list.push(unreached("Storage"));
+  else if (exchange.etcd.length === 0) list.push({ ...unreached("Storage"), says: "nothing written" });
+  else {
+    const count = exchange.etcd.length;
+    list.push({
+      name: "Storage",
+      sign: "✓",
+      kind: "allowed",
+      says: count === 1 ? "1 write" : `${count} writes`,
+      detail: () => [
+        element("h3", {}, "Written to etcd"),
+        table(exchange.etcd.map((write) => [write.put ? "put" : "delete", `${write.key}, revision ${write.revision}`])),
+      ],
+    });
+  }
+  const verdict = ofExchange(exchange);
+  list.push({
+    name: "Response",
+    sign: verdict.word,
+    kind: verdict.kind,
+    says: `${new TextEncoder().encode(response.body).length} bytes`,
+    detail: () => [
+      element("h3", {}, "Response"),
+      element("pre", {}, response.headers.map(([name, value]) => `${name}: ${value}`).join("\n"), "\n\n", response.body),
+    ],
+  });
+  return list;
+}
+
+function who({ user }: Exchange): Node[] {
+  if (!user) return [];
+  const rows: [string, string][] = [
+    ["name", user.name],
+    ["groups", user.groups.join(", ")],
+    ["uid", user.uid],
+    ["known by", user.authenticator],
+    ["sent by", user.impersonatedBy ?? ""],
+    ...user.extra.map(([key, values]): [string, string] => [key, values.join(", ")]),
+  ];
+  return [element("h3", {}, "Who"), table(rows.filter(([, value]) => value !== ""))];
+}
+
+function authorizer(step: Authorizer, passed: boolean, page: Page): Stop {
+  const verdict: Pick<Verdict, "sign"> & { kind: Stop["kind"] } =
+    step.verdict === "Allow"
+      ? { sign: "✓", kind: "allowed" }
+      : step.verdict === "Deny" || (!passed && step.nearest.length > 0) || !passed
+        ? { sign: "✗", kind: step.verdict === "Deny" || step.authorizer === "RBAC" ? "denied" : "neutral" }
+        : { sign: "–", kind: "neutral" };
+  const says = { Allow: "allows", Deny: "denies", NoOpinion: "no opinion" }[step.verdict];
+  return {
+    name: step.authorizer,
+    sign: verdict.kind === "neutral" ? "–" : verdict.sign,
+    kind: verdict.kind,
+    says,
+    detail: () => why(step, page),
+  };
+}
+
+function why(step: Authorizer, page: Page): Node[] {
+  const reason = step.reason ? [element("p", { class: "dim" }, `Reason: ${step.reason}`)] : [];
+  const because = step.because.map((each) => row("✓", "allowed", each.message, [each.location], page));
+  const nearest = step.nearest.map((each) =>
+    row(each.failed, "denied", each.message, each.rule ? [each.rule, each.location] : [each.location], page),
+  );
+  const rows = [...because, ...nearest];
+  if (step.verdict === "Allow") {
+    return [element("h3", {}, "Why"), ...reason, element("table", {}, element("tbody", {}, ...rows))];
+  }
+  const count = nearest.length;
+  const names = count === 1 ? "1 came near" : `${count} came near, nearest first`;
+  const title = element("h3", {}, "Why not", count > 0 && element("span", { class: "dim" }, ` · ${names}`));
+  if (rows.length === 0) return [title, ...reason, element("p", { class: "dim" }, "Nothing names this subject.")];
+  return [title, ...reason, element("table", {}, element("tbody", {}, ...rows))];
+}
+
+function row(word: string, kind: string, message: string, locations: Location[], page: Page): HTMLElement {
+  const links = locations.map((location) => element("div", {}, page.link(location)));
+  return element(
+    "tr",
+    {},
+    element("th", { scope: "row", class: kind }, word),
+    element("td", {}, message),
+    element("td", { class: "where" }, ...links),
+  );
+}
+
+function table(rows: [string, string][]): HTMLElement {
+  const body = rows.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value)));
+  return element("table", {}, element("tbody", {}, ...body));
+}
+
+/** What the command printed, and what the document says that it prints. */
+function output(step: Step): HTMLElement[] {
+  if (step.output === "" && step.matched !== false) return [];
+  const agrees = step.matched === undefined ? undefined : step.matched ? "✓ as the document says" : "✗ not what the document says";
+  const title = element("h3", {}, "Output", agrees !== undefined && element("span", { class: step.matched ? "allowed" : "denied" }, agrees));
+  const printed = element("pre", { tabindex: "0", "aria-label": "Output" }, step.output);
+  if (step.matched !== false) return [element("section", { class: "card" }, title, printed)];
+  return [
+    element(
+      "section",
+      { class: "card" },
+      title,
+      element("h4", {}, "The document says"),
+      element("pre", { tabindex: "0", "aria-label": "Expected output" }, step.expected),
+      element("h4", {}, "It printed"),
+      printed,
+    ),
+  ];
+}
