@@ -155,10 +155,9 @@ pub(super) fn health(path: &str, verbose: bool, rbac: bool) -> Option<String> {
     checks(rbac).any(|check| check == name).then(|| "ok".to_owned())
 }
 
-/// Whether the real server has an answer at `path` that this one has not.
+/// Whether the real server has a text at `path` that nothing here stands in for.
 pub(super) fn is_served_elsewhere(path: &str) -> bool {
-    ELSEWHERE.contains(&path)
-        || ["/debug/pprof/", "/logs/", "/swaggerapi/", "/ui/"].iter().any(|it| path.starts_with(it))
+    ELSEWHERE.contains(&path) || ["/debug/pprof/", "/swaggerapi/"].iter().any(|prefix| path.starts_with(prefix))
 }
 
 /// `/`: the paths of all three servers.

@@ -14,6 +14,9 @@ use crate::request::{Request, Url};
 const PATCH_TYPES: [&str; 3] =
     ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"];
 
+/// Where `/ui` sends browsers.
+const DASHBOARD: &str = "/api/v1/namespaces/kube-system/services/kubernetes-dashboard/proxy";
+
 /// Where a request ends.
 pub(super) enum Route {
     /// At a resource, its objects, or a subresource.
@@ -69,10 +72,12 @@ pub(super) fn route(facts: &Facts<'_>, request: &Request, url: &Url) -> Route {
             let is_known = release.resources().iter().any(|resource| resource.group == *group);
             if is_known { below(release, group, version, rest, request) } else { page_not_found() }
         }
+        // The files of `/var/log`, of which there are none here.
+        ["logs", _, ..] => page_not_found(),
+        ["ui", ..] => Route::Done(Reply::redirect(DASHBOARD)),
+        // Numbers and specifications: who may read them shows, what they say does not matter here.
         _ if discovery::is_served_elsewhere(path) => {
-            let text =
-                format!("{path} is served by a real API server; there is nothing to measure or to browse here.\n");
-            Route::Done(Reply::new(501, &[], text))
+            Route::Done(Reply::new(200, &[], format!("{path} is not simulated.\n")))
         }
         _ => raw(404, discovery::not_found(release)),
     }
@@ -105,10 +110,11 @@ fn below(release: &'static Release, group: &str, version: &str, rest: &[&str], r
     let Some(list) = discovery::resources(release, group, version) else {
         return Route::Status(Status::no_route());
     };
-    let (is_watch, rest) = match rest {
+    let (prefix, rest) = match rest {
         [] => return own_document(request, || Route::Document(list)),
-        ["watch", rest @ ..] => (true, rest),
-        rest => (false, rest),
+        ["watch", rest @ ..] => (Prefix::Watch, rest),
+        ["proxy", rest @ ..] => (Prefix::Proxy, rest),
+        rest => (Prefix::None, rest),
     };
     // A namespace is an object of the cluster, and what else stands below `namespaces` is in one.
     let (in_namespace, rest) = match rest {
@@ -120,7 +126,7 @@ fn below(release: &'static Release, group: &str, version: &str, rest: &[&str], r
     };
     let (name, inside) = rest;
     let Some(resource) = release.resource(group, version, name) else { return Route::Status(Status::no_route()) };
-    let methods = methods(resource, in_namespace, inside, is_watch);
+    let methods = methods(resource, in_namespace, inside, prefix);
     if methods.is_empty() {
         return Route::Status(Status::no_route());
     }
@@ -128,7 +134,7 @@ fn below(release: &'static Release, group: &str, version: &str, rest: &[&str], r
     if !methods.contains(&method) {
         return Route::Status(Status::method_not_allowed());
     }
-    let connects = matches!(inside, [_, subresource, ..] if connects(resource, subresource));
+    let connects = prefix == Prefix::Proxy || matches!(inside, [_, subresource, ..] if connects(resource, subresource));
     let content_type = request.header("Content-Type").split(';').next().unwrap_or_default().trim();
     if method == "PATCH" && !connects && !PATCH_TYPES.contains(&content_type) {
         return Route::Status(Status::generic(415));
@@ -139,13 +145,24 @@ fn below(release: &'static Release, group: &str, version: &str, rest: &[&str], r
     Route::Resource(resource)
 }
 
+/// The word before a resource that says what to do with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prefix {
+    None,
+    Watch,
+    Proxy,
+}
+
+/// The methods of what is handed on to a kubelet or a pod.
+const PROXIED: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
 /// Whether a subresource is only connected to: a stream to a kubelet or a pod.
 fn connects(resource: &ResourceType, subresource: &str) -> bool {
     resource.subresource(subresource).is_some_and(|it| it.verbs.is_empty() || it.name == "log")
 }
 
 /// The methods of a path; none where there is no such path.
-fn methods(resource: &ResourceType, in_namespace: bool, inside: &[&str], is_watch: bool) -> Vec<&'static str> {
+fn methods(resource: &ResourceType, in_namespace: bool, inside: &[&str], prefix: Prefix) -> Vec<&'static str> {
     let mut methods = Vec::new();
     let is_across_namespaces = resource.namespaced && !in_namespace;
     if in_namespace && !resource.namespaced || is_across_namespaces && !inside.is_empty() {
@@ -157,9 +174,14 @@ fn methods(resource: &ResourceType, in_namespace: bool, inside: &[&str], is_watc
         }
     };
     match inside {
-        _ if is_watch => {
+        _ if prefix == Prefix::Watch => {
             if inside.len() < 2 {
                 add(&resource.verbs, "watch", "GET");
+            }
+        }
+        _ if prefix == Prefix::Proxy => {
+            if !inside.is_empty() && resource.verbs.contains(&"proxy") {
+                methods.extend(PROXIED);
             }
         }
         [] => {
@@ -183,7 +205,7 @@ fn methods(resource: &ResourceType, in_namespace: bool, inside: &[&str], is_watc
                 add(&subresource.verbs, "patch", "PATCH");
             }
             Some(subresource) if subresource.name == "proxy" => {
-                methods.extend(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]);
+                methods.extend(PROXIED);
             }
             Some(subresource) if subresource.verbs.is_empty() && path.is_empty() => methods.extend(["GET", "POST"]),
             _ => {}
@@ -238,6 +260,10 @@ mod tests {
             ("GET /api/v1/watch/pods", "pods"),
             ("POST /api/v1/watch/pods", "405"),
             ("GET /api/v1/watch", "404"),
+            ("DELETE /api/v1/proxy/namespaces/a/services/s/x/y", "services"),
+            ("GET /api/v1/proxy/nodes/n", "nodes"),
+            ("GET /api/v1/proxy/nodes", "404"),
+            ("GET /api/v1/proxy/namespaces/a/secrets/s", "404"),
             ("GET /api/v1/namespaces/a/widgets", "404"),
             ("GET /api/v2/pods", "404"),
             ("GET /apis/authorization.k8s.io/v1/subjectaccessreviews", "405"),

@@ -220,6 +220,9 @@ impl Server {
                 }
             }
         };
+        if status == 204 {
+            return Reply::new(204, &[], "");
+        }
         let Some(encoding) = negotiation::negotiate(request, url) else { return negotiation::not_acceptable() };
         trail.response_object(&mut object, status);
         encoding.write(status, &object)

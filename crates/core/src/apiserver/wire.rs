@@ -41,6 +41,12 @@ impl Reply {
         Self { written: Written::Body, ..Self::new(200, &[], body) }
     }
 
+    /// `http.Redirect` of a GET.
+    pub(super) fn redirect(to: &'static str) -> Self {
+        let headers = [("Content-Type", "text/html; charset=utf-8"), ("Location", to)];
+        Self::new(307, &headers, format!("<a href=\"{to}\">Temporary Redirect</a>.\n\n"))
+    }
+
     /// The response to a request whose method was `HEAD` or another.
     pub(super) fn frame(self, is_head: bool, now: DateTime<Utc>) -> Response {
         let mut headers: Vec<(String, String)> =
@@ -48,7 +54,7 @@ impl Reply {
         let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
         add("Date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
         let fits = self.body.len() <= BUFFER && !self.streams;
-        if fits {
+        if fits && self.status != 204 {
             add("Content-Length", self.body.len().to_string());
         }
         if !self.body.is_empty() && !self.headers.iter().any(|(name, _)| *name == "Content-Type") {
@@ -70,7 +76,7 @@ impl Response {
             201 => "Created",
             202 => "Accepted",
             204 => "No Content",
-            301 => "Moved Permanently",
+            307 => "Temporary Redirect",
             400 => "Bad Request",
             401 => "Unauthorized",
             403 => "Forbidden",
@@ -84,7 +90,6 @@ impl Response {
             422 => "Unprocessable Entity",
             429 => "Too Many Requests",
             500 => "Internal Server Error",
-            501 => "Not Implemented",
             503 => "Service Unavailable",
             504 => "Gateway Timeout",
             _ => "",
