@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod graph;
 mod review;
 mod show;
 
@@ -24,6 +25,8 @@ usage: portcullis check [--release R] FILE.md...
            opens one value of etcd: bytes, base64 or a hex dump
        portcullis audit --policy FILE [REQUESTS]
            says of each request, a line each (`USER,GROUP... METHOD URI` or JSON), what the audit policy records
+       portcullis graph [--release R] [-o dot|mermaid] FILE.md
+           draws which node reaches which object
        portcullis help | version
 ";
 
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "audit" => audit::run(rest),
         "check" => check::run(rest),
+        "graph" => graph::run(rest),
         "run" => show::run(rest),
         "review" => review::run(rest),
         "inspect" => return inspect(rest),

@@ -91,14 +91,13 @@ fn each(
 ) -> io::Result<()> {
     let mut text = String::new();
     let (mut start, mut json) = (1, None);
-    let mut yaml =
-        |start: usize, text: &str, answer: &mut dyn FnMut(usize, Result<Value, String>) -> io::Result<()>| {
-            let (documents, problems) = manifest::parse(name, start as u32, text);
-            for problem in problems {
-                answer(problem.line as usize, Err(problem.message))?;
-            }
-            documents.into_iter().try_for_each(|document| answer(start, Ok(document.value)))
-        };
+    let yaml = |start: usize, text: &str, answer: &mut dyn FnMut(usize, Result<Value, String>) -> io::Result<()>| {
+        let (documents, problems) = manifest::parse(name, start as u32, text);
+        for problem in problems {
+            answer(problem.line as usize, Err(problem.message))?;
+        }
+        documents.into_iter().try_for_each(|document| answer(start, Ok(document.value)))
+    };
     for (line, number) in reader.split(b'\n').zip(1..) {
         let line = line?;
         let line = String::from_utf8_lossy(&line);

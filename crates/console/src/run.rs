@@ -61,6 +61,7 @@ pub fn run(name: &str, text: &str, release: Option<&str>) -> Report {
         release: session.release().version().to_owned(),
         files: report::files(&document),
         steps,
+        graph: report::graph(session.graph()),
         diagnostics: report::diagnostics(diagnostics, &document, text),
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use portcullis_core::apiserver::{Exchange, File, Files, Response};
+use portcullis_core::graph::View;
 use portcullis_core::manifest::{Diagnostic, Object, Origin};
 use portcullis_core::release::Release;
 use portcullis_core::request::Request;
@@ -241,6 +242,15 @@ impl Session {
         self.line = line;
         self.origin = Some(Rc::new(Origin::lines(self.source.clone(), line, end_line)));
         self.exchanges.clear();
+    }
+
+    /// Which node reaches which object, as far as a page can show it; nothing where no server runs.
+    pub(crate) fn graph(&self) -> View {
+        const VERTICES: usize = 10_000;
+        match &self.machine {
+            Machine::Running(server) => server.cluster().authorizers.informers().graph().view(VERTICES),
+            Machine::Stopped(_) => View::default(),
+        }
     }
 
     /// The requests of the step that ran.

@@ -10,8 +10,43 @@ export interface Report {
   files: ReportFile[];
   /** Its commands, in order. */
   steps: Step[];
+  /** Which node reaches which object, at the document's end. */
+  graph: Graph;
   /** What is wrong with it. */
   diagnostics: Diagnostic[];
+}
+
+/** The graph that the Node authorizer asks. */
+export interface Graph {
+  /** By kind, namespace and name. */
+  vertices: Vertex[];
+  /** From what is read to who reads it: an object to the pod, the pod to its node. */
+  edges: Edge[];
+  /** How many vertices were left out, because there are too many. */
+  hidden: number;
+}
+
+/** An object, or the name of one. */
+export interface Vertex {
+  /** `Secret`, `ConfigMap`, `PersistentVolume`, `PersistentVolumeClaim`, `Pod` or `Node`. */
+  kind: string;
+  /** `""` for none. */
+  namespace: string;
+  name: string;
+  /** False for what is only referred to. */
+  exists: boolean;
+  /** The object's lines. */
+  location: Location;
+}
+
+/** A reference. */
+export interface Edge {
+  /** Index of a vertex. */
+  from: number;
+  /** Index of a vertex. */
+  to: number;
+  /** The line that made it. A `Because` of a path has the same location. */
+  location: Location;
 }
 
 /** A file fence. */

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use portcullis_console::report::{
-    Admission, Attributes, Authorization, Authorizer, Because, Diagnostic, Exchange, File, Location, NearMiss, Report,
-    Request, Response, Step, User, VERSION, Write,
+    Admission, Attributes, Authorization, Authorizer, Because, Diagnostic, Edge, Exchange, File, Graph, Location,
+    NearMiss, Report, Request, Response, Step, User, VERSION, Vertex, Write,
 };
 use serde_json::Value;
 
@@ -151,6 +151,11 @@ fn full() -> Report {
         release: text(),
         files: vec![File { name: text(), line: 1, end_line: 1 }],
         steps: vec![step],
+        graph: Graph {
+            vertices: vec![Vertex { kind: "Pod", namespace: text(), name: text(), exists: true, location: location() }],
+            edges: vec![Edge { from: 0, to: 0, location: location() }],
+            hidden: 0,
+        },
         diagnostics: vec![Diagnostic { severity: "error", file: text(), line: 1, column: 1, message: text() }],
     }
 }

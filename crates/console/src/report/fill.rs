@@ -2,13 +2,14 @@
 
 use portcullis_core::apiserver;
 use portcullis_core::authorization::{self, Decision, Failed, Verdict};
+use portcullis_core::graph;
 use portcullis_core::manifest::{self, Severity};
 use portcullis_core::release::Release;
 use portcullis_core::request::RequestInfo;
 
 use super::{
-    Admission, Attributes, Authorization, Authorizer, Because, Diagnostic, Exchange, File, Location, NearMiss, Request,
-    Response, User, Write,
+    Admission, Attributes, Authorization, Authorizer, Because, Diagnostic, Edge, Exchange, File, Graph, Location,
+    NearMiss, Request, Response, User, Vertex, Write,
 };
 use crate::transcript::{Block, Document};
 
@@ -114,6 +115,19 @@ pub fn exchange(exchange: &apiserver::Exchange, release: &Release) -> Exchange {
             .map(|write| Write { key: write.key.clone(), revision: write.revision, put: write.put })
             .collect(),
     }
+}
+
+/// The graph of a cluster.
+pub fn graph(view: graph::View) -> Graph {
+    let vertices = view.vertices.into_iter().map(|it| Vertex {
+        kind: it.kind.name(),
+        namespace: it.namespace,
+        name: it.name,
+        exists: it.exists,
+        location: location(&it.location),
+    });
+    let edges = view.edges.iter().map(|it| Edge { from: it.from, to: it.to, location: location(&it.location) });
+    Graph { vertices: vertices.collect(), edges: edges.collect(), hidden: view.hidden }
 }
 
 fn authorization(decision: &Decision) -> Authorization {

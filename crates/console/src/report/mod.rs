@@ -7,7 +7,7 @@ mod fill;
 
 use serde::Serialize;
 
-pub(crate) use fill::{diagnostics, exchange, files};
+pub(crate) use fill::{diagnostics, exchange, files, graph};
 
 /// The interface's version.
 pub const VERSION: u32 = 1;
@@ -26,8 +26,47 @@ pub struct Report {
     pub files: Vec<File>,
     /// Its commands, in order.
     pub steps: Vec<Step>,
+    /// Which node reaches which object, at the document's end.
+    pub graph: Graph,
     /// What is wrong with it.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The graph that the Node authorizer asks.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Graph {
+    /// By kind, namespace and name.
+    pub vertices: Vec<Vertex>,
+    /// From what is read to who reads it: an object to the pod, the pod to its node.
+    pub edges: Vec<Edge>,
+    /// How many vertices were left out, because there are too many.
+    pub hidden: usize,
+}
+
+/// An object, or the name of one.
+#[derive(Clone, Debug, Serialize)]
+pub struct Vertex {
+    /// `Secret`, `ConfigMap`, `PersistentVolume`, `PersistentVolumeClaim`, `Pod` or `Node`.
+    pub kind: &'static str,
+    /// `""` for none.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// False for what is only referred to.
+    pub exists: bool,
+    /// The object's lines.
+    pub location: Location,
+}
+
+/// A reference.
+#[derive(Clone, Debug, Serialize)]
+pub struct Edge {
+    /// Index in [`Graph::vertices`].
+    pub from: usize,
+    /// Index in [`Graph::vertices`].
+    pub to: usize,
+    /// The line that made it. A [`Because`] of a path has the same location.
+    pub location: Location,
 }
 
 /// A file fence.

@@ -151,11 +151,28 @@ impl Cluster {
             set_condition(&mut bound.value, condition, world);
         }
         let now = world.now.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let containers = running(&bound.value, &now);
+        set(&mut bound.value, &["status", "containerStatuses"], Some(containers));
         set(&mut bound.value, &["status", "startTime"], Some(now.into()));
         let value = release.canonical("v1", "Pod", bound.value.clone());
         bound.value = value.unwrap_or(bound.value);
         self.put(key, bound);
     }
+}
+
+/// The status of a pod's containers that all run since `now`.
+fn running(pod: &Value, now: &str) -> Value {
+    let containers = member(pod, "spec.containers").and_then(Value::as_array).into_iter().flatten();
+    let status = |container: &Value| {
+        let mut status = Value::Object(Map::new());
+        for field in ["name", "image"] {
+            set(&mut status, &[field], container.get(field).cloned());
+        }
+        set(&mut status, &["state", "running", "startedAt"], Some(now.into()));
+        set(&mut status, &["ready"], Some(true.into()));
+        status
+    };
+    containers.map(status).collect()
 }
 
 fn object(api_version: &str, kind: &str, namespace: &str, name: &str) -> Value {

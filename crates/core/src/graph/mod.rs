@@ -6,7 +6,7 @@
 //!
 //! Behaviour: `plugin/pkg/auth/authorizer/node/graph.go` and `graph_populator.go` of Kubernetes 1.7.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::iter::once;
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -260,19 +260,37 @@ impl Graph {
         self.entry(vertex).map(Entry::location)
     }
 
-    /// Everything, for a view: vertices by kind, namespace and name; edges by the vertices that they join.
-    pub fn view(&self) -> View {
-        let mut all: Vec<(&Entry, Vertex)> = self
-            .index
-            .iter()
-            .flat_map(HashMap::values)
-            .flat_map(HashMap::values)
-            .filter_map(|vertex| Some((self.entry(*vertex)?, *vertex)))
-            .collect();
-        all.sort_by(|(one, _), (two, _)| one.key().cmp(&two.key()));
-        let position: HashMap<Vertex, usize> = all.iter().enumerate().map(|(at, (_, vertex))| (*vertex, at)).collect();
-        let mut edges = Vec::with_capacity(self.forward.len());
-        for (at, (entry, _)) in all.iter().enumerate() {
+    /// The graph for a view, at most `limit` vertices of it: whole pods and volumes with what they refer to, by namespace
+    /// and name, then the rest. What no edge touches and no text of the user holds is left out.
+    pub fn view(&self, limit: usize) -> View {
+        let names = self.index.iter().flat_map(HashMap::values).flat_map(HashMap::values);
+        let worth = |entry: &Entry| {
+            let own = entry.object.as_ref().is_some_and(|object| object.origin.is_some());
+            entry.degree > 0 || own || entry.kind == Kind::Node
+        };
+        let entries = names.filter_map(|vertex| Some((*vertex, self.entry(*vertex)?)));
+        let mut all: Vec<(Vertex, &Entry)> = entries.filter(|(_, entry)| worth(entry)).collect();
+        all.sort_by(|(_, one), (_, two)| one.key().cmp(&two.key()));
+        let hidden = all.len().saturating_sub(limit);
+        if hidden > 0 {
+            let mut shown = HashSet::new();
+            for (vertex, _) in all.iter().filter(|(_, entry)| entry.refers()) {
+                let group: Vec<Vertex> = once(*vertex).chain(self.neighbours(*vertex)).collect();
+                if shown.len() + group.iter().filter(|it| !shown.contains(*it)).count() > limit {
+                    break;
+                }
+                shown.extend(group);
+            }
+            let mut room = limit - shown.len();
+            all.retain(|(vertex, _)| {
+                let fits = shown.contains(vertex) || room > 0;
+                room -= usize::from(fits && !shown.contains(vertex));
+                fits
+            });
+        }
+        let position: HashMap<Vertex, usize> = all.iter().enumerate().map(|(at, (vertex, _))| (*vertex, at)).collect();
+        let mut edges = Vec::new();
+        for (at, (_, entry)) in all.iter().enumerate() {
             let Some(object) = entry.object.as_ref().filter(|_| entry.refers()) else { continue };
             for reference in references(object) {
                 let other = self.find(reference.kind, reference.namespace, reference.name);
@@ -283,14 +301,20 @@ impl Graph {
         }
         edges.sort_by_key(|edge| (edge.from, edge.to));
         edges.dedup_by_key(|edge| (edge.from, edge.to));
-        let vertices = all.iter().map(|(entry, _)| ViewVertex {
+        let vertices = all.iter().map(|(_, entry)| ViewVertex {
             kind: entry.kind,
             namespace: entry.namespace.to_string(),
             name: entry.name.to_string(),
             exists: entry.object.is_some(),
             location: entry.location(),
         });
-        View { vertices: vertices.collect(), edges }
+        View { vertices: vertices.collect(), edges, hidden }
+    }
+
+    /// What an edge joins with `vertex`, whatever its direction and tag.
+    fn neighbours(&self, vertex: Vertex) -> impl Iterator<Item = Vertex> + use<'_> {
+        let all = (vertex, None, Vertex::FIRST)..=(vertex, Some(Vertex::LAST), Vertex::LAST);
+        self.forward.range(all.clone()).chain(self.backward.range(all)).map(|(.., other)| *other)
     }
 
     /// The far ends of the edges of `near` with this very tag.
@@ -440,6 +464,8 @@ pub struct View {
     pub vertices: Vec<ViewVertex>,
     /// By the vertices that they join.
     pub edges: Vec<ViewEdge>,
+    /// How many vertices the limit left out.
+    pub hidden: usize,
 }
 
 /// A vertex of a [`View`].

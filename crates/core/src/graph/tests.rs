@@ -161,7 +161,7 @@ fn a_pod_is_read_again_only_when_its_node_or_uid_changes() {
     assert!(!reaches(&graph, "y", "n") && reaches(&graph, "z", "m"));
     graph.delete(&with("m", "2", "z"));
     assert!(!reaches(&graph, "z", "m"));
-    assert!(graph.view().vertices.is_empty());
+    assert!(graph.view(usize::MAX).vertices.is_empty());
 }
 
 #[test]
@@ -171,11 +171,30 @@ fn a_view_tells_what_exists_from_what_is_only_named() {
         object(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}})),
         object(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "a"}})),
     ]);
-    let view = graph.view();
+    let view = graph.view(usize::MAX);
     let vertices: Vec<_> = view.vertices.iter().map(|it| (it.location.object.as_str(), it.exists)).collect();
     assert_eq!(vertices, [("Secret/a/x", false), ("Pod/a/p", true), ("Node/n", true)]);
     let edges: Vec<_> = view.edges.iter().map(|it| (it.from, it.to, it.location.path.as_str())).collect();
     assert_eq!(edges, [(0, 1, "spec.volumes[0].secret.secretName"), (1, 2, "spec.nodeName")]);
+}
+
+#[test]
+fn a_view_has_whole_pods_up_to_its_limit() {
+    let pods: Vec<_> = (0..10).map(|at| pod(&format!("p{at}"), "n", secret_volume(&format!("s{at}")))).collect();
+    let graph = graph(&pods);
+    for (limit, pods) in [(0, 0), (1, 0), (3, 1), (4, 1), (7, 3), (21, 10), (22, 10)] {
+        let view = graph.view(limit);
+        assert!(view.vertices.len() <= limit);
+        assert_eq!(view.vertices.len() + view.hidden, 21, "{limit}");
+        assert!(view.edges.len() >= 2 * pods, "{limit}");
+    }
+    let lonely =
+        |origin| Rc::new(Object::new(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}}), origin));
+    let mut graph = Graph::default();
+    graph.upsert(&lonely(None));
+    assert_eq!(graph.view(9).vertices.len(), 0, "the server's own");
+    graph.upsert(&lonely(Some(Rc::new(crate::manifest::Origin::lines("a.md".into(), 1, 2)))));
+    assert_eq!(graph.view(9).vertices.len(), 1);
 }
 
 #[test]
@@ -348,7 +367,7 @@ proptest! {
                     oracle.read.remove(&Oracle::key(&object(value)));
                 }
             }
-            let view = graph.view();
+            let view = graph.view(usize::MAX);
             let title = |at: usize| view.vertices[at].location.object.clone();
             let edges: BTreeSet<_> = view.edges.iter().map(|edge| (title(edge.from), title(edge.to))).collect();
             prop_assert_eq!(&edges, &oracle.edges().into_iter().map(|(from, to, _)| (from, to)).collect());

@@ -281,3 +281,202 @@ fn a_value_that_cannot_be_read_is_an_error_of_its_own() {
     let status = ask(&mut cluster, "GET", "").unwrap_err();
     assert_eq!((status.code, status.reason, status.message.as_str()), (500, "", "unexpected EOF"));
 }
+
+#[test]
+fn a_node_changes_itself_and_its_own_pods() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    cluster.admission = admission::Plugin::chain("NodeRestriction").unwrap();
+    load(&mut cluster, &mut world, &[pod("mine", Some("a")), pod("theirs", Some("b"))]);
+    let mirror = |change: &dyn Fn(&mut Value)| {
+        let mut pod = pod("m", Some("a"));
+        pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": ""});
+        change(&mut pod);
+        pod
+    };
+    let node = |name: &str| json!({"metadata": {"name": name}});
+    let merge = json!({"metadata": {"labels": {"a": "b"}}});
+    let table: &[(&str, &str, &str, &str, Value, Result<u16, &str>)] = &[
+        (
+            "POST",
+            "pods",
+            "",
+            "",
+            pod("p", Some("a")),
+            Err(
+                "pods \"p\" is forbidden: pod does not have \"kubernetes.io/config.mirror\" annotation, node a can only create mirror pods",
+            ),
+        ),
+        (
+            "POST",
+            "pods",
+            "",
+            "",
+            mirror(&|pod| pod["spec"]["nodeName"] = "b".into()),
+            Err("pods \"m\" is forbidden: node a can only create pods with spec.nodeName set to itself"),
+        ),
+        (
+            "POST",
+            "pods",
+            "",
+            "",
+            mirror(&|pod| pod["spec"]["serviceAccountName"] = "s".into()),
+            Err("pods \"m\" is forbidden: node a can not create pods that reference a service account"),
+        ),
+        (
+            "POST",
+            "pods",
+            "",
+            "",
+            mirror(&|pod| pod["spec"]["volumes"] = json!([{"name": "v", "secret": {"secretName": "s"}}])),
+            Err("pods \"m\" is forbidden: node a can not create pods that reference secrets"),
+        ),
+        (
+            "POST",
+            "pods",
+            "",
+            "",
+            mirror(&|pod| pod["spec"]["volumes"] = json!([{"name": "v", "configMap": {"name": "c"}}])),
+            Err("pods \"m\" is forbidden: node a can not create pods that reference configmaps"),
+        ),
+        (
+            "POST",
+            "pods",
+            "",
+            "",
+            mirror(&|pod| pod["spec"]["volumes"] = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}])),
+            Err("pods \"m\" is forbidden: node a can not create pods that reference persistentvolumeclaims"),
+        ),
+        ("POST", "pods", "", "", mirror(&|_| ()), Ok(201)),
+        ("PATCH", "pods", "mine", "", merge.clone(), Err("pods \"mine\" is forbidden: unexpected operation UPDATE")),
+        (
+            "PATCH",
+            "pods",
+            "theirs",
+            "status",
+            merge.clone(),
+            Err(
+                "pods \"theirs\" is forbidden: node a can only update pod status for pods with spec.nodeName set to itself",
+            ),
+        ),
+        ("PATCH", "pods", "mine", "status", merge.clone(), Ok(200)),
+        (
+            "DELETE",
+            "pods",
+            "theirs",
+            "",
+            Value::Null,
+            Err("pods \"Unknown\" is forbidden: node a can only delete pods with spec.nodeName set to itself"),
+        ),
+        ("DELETE", "pods", "absent", "", Value::Null, Err("pods \"Unknown\" is forbidden: pods \"absent\" not found")),
+        ("DELETE", "pods", "", "", Value::Null, Err("pods \"Unknown\" is forbidden: resource name may not be empty")),
+        ("DELETE", "pods", "mine", "", Value::Null, Ok(200)),
+        (
+            "POST",
+            "pods",
+            "mine",
+            "binding",
+            json!({"metadata": {"name": "mine"}, "target": {"name": "a"}}),
+            Err("pods \"mine\" is forbidden: unexpected pod subresource binding"),
+        ),
+        ("POST", "nodes", "", "", node("b"), Err("nodes \"b\" is forbidden: node a cannot modify node b")),
+        (
+            "POST",
+            "nodes",
+            "",
+            "",
+            json!({"metadata": {"generateName": "a"}}),
+            Err("nodes \"a\" is forbidden: node a cannot modify node "),
+        ),
+        ("POST", "nodes", "", "", node("a"), Ok(201)),
+        ("PATCH", "nodes", "a", "status", merge.clone(), Ok(200)),
+        ("DELETE", "nodes", "b", "", Value::Null, Err("nodes \"Unknown\" is forbidden: node a cannot modify node b")),
+        ("POST", "configmaps", "", "", json!({"metadata": {"name": "free"}}), Ok(201)),
+    ];
+    let kubelet = User { name: "system:node:a".into(), groups: vec!["system:nodes".into()], ..User::default() };
+    let release = cluster.release;
+    for (method, resource, name, subresource, body, expected) in table {
+        let resource = release.resource("", "v1", resource).unwrap();
+        let namespace = if resource.namespaced { "n" } else { "" };
+        let content_type = if *method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let target = (resource, namespace, *name, *subresource);
+        let answer = send(&mut cluster, &mut world, &kubelet, method, target, content_type, body);
+        let shown = answer.result.map(|(code, _)| code).map_err(|status| status.message);
+        assert_eq!(shown, expected.map_err(str::to_owned), "{method} {} {name} {subresource}", resource.resource);
+        assert_eq!(answer.admission.len(), 1);
+        assert_eq!(answer.admission[0].admitted, expected.is_ok());
+    }
+    let nobody = User { name: "system:node:".into(), ..kubelet };
+    let nodes = release.resource("", "v1", "nodes").unwrap();
+    let answer = send(&mut cluster, &mut world, &nobody, "POST", (nodes, "", "", ""), "", &node("x"));
+    let message = "nodes \"x\" is forbidden: could not determine node from user system:node:";
+    assert_eq!(answer.result.unwrap_err().message, message);
+}
+
+#[test]
+fn nobody_grants_what_he_does_not_have() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    cluster.authorizers = Authorizers::new(cluster.release, &[Mode::RBAC], None);
+    let rbac = |kind: &str, name: &str, rest: Value| {
+        let mut object =
+            json!({"apiVersion": "rbac.authorization.k8s.io/v1beta1", "kind": kind, "metadata": {"name": name}});
+        object.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        object
+    };
+    let rules = |resource: &str, verbs: &[&str]| json!({"rules": [{"apiGroups": [""], "resources": [resource], "verbs": verbs}]});
+    let binding = |role: &str| json!({"subjects": [{"kind": "User", "name": "bob"}], "roleRef": {"kind": "ClusterRole", "name": role}});
+    let bind = json!({"rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["bind"], "resourceNames": ["free"]}]});
+    load(
+        &mut cluster,
+        &mut world,
+        &[
+            rbac("ClusterRole", "reader", rules("pods", &["get", "list"])),
+            rbac("ClusterRoleBinding", "reader", binding("reader")),
+            rbac("ClusterRole", "binder", bind),
+            rbac("ClusterRoleBinding", "binder", binding("binder")),
+            rbac("ClusterRole", "free", rules("secrets", &["*"])),
+            rbac("ClusterRole", "kept", rules("secrets", &["get"])),
+        ],
+    );
+    let bob =
+        User { name: "bob".into(), uid: "u1".into(), groups: vec!["system:authenticated".into()], ..User::default() };
+    let owned = "user=&{bob u1 [system:authenticated] map[]} ownerrules=[PolicyRule{Resources:[\"clusterroles\"], \
+                 ResourceNames:[\"free\"], APIGroups:[\"rbac.authorization.k8s.io\"], Verbs:[\"bind\"]} \
+                 PolicyRule{Resources:[\"pods\"], APIGroups:[\"\"], Verbs:[\"get\" \"list\"]}] ruleResolutionErrors=[]";
+    let refused = |what: &str, atoms: &str| {
+        Err(format!("{what} is forbidden: attempt to grant extra privileges: [{atoms}] {owned}"))
+    };
+    let group = "rbac.authorization.k8s.io";
+    let table = [
+        ("clusterroles", rbac("ClusterRole", "one", rules("pods", &["get"])), Ok(201)),
+        (
+            "clusterroles",
+            rbac("ClusterRole", "two", rules("pods", &["get", "delete"])),
+            refused(
+                &format!("clusterroles.{group} \"two\""),
+                "PolicyRule{Resources:[\"pods\"], APIGroups:[\"\"], Verbs:[\"delete\"]}",
+            ),
+        ),
+        ("clusterrolebindings", rbac("ClusterRoleBinding", "free", binding("free")), Ok(201)),
+        ("clusterrolebindings", rbac("ClusterRoleBinding", "same", binding("reader")), Ok(201)),
+        (
+            "clusterrolebindings",
+            rbac("ClusterRoleBinding", "none", binding("none")),
+            Err(format!("clusterroles.{group} \"none\" not found")),
+        ),
+    ];
+    let release = cluster.release;
+    for (resource, body, expected) in table {
+        let resource = release.resource(group, "v1beta1", resource).unwrap();
+        let answer = send(&mut cluster, &mut world, &bob, "POST", (resource, "", "", ""), "application/json", &body);
+        let shown = answer.result.map(|(code, _)| code).map_err(|status| status.message);
+        assert_eq!(shown, expected, "{body}");
+        assert_eq!(answer.admission[0].plugin, "RBAC escalation check");
+    }
+    // `free` was bound, and now its rules are his own.
+    let roles = release.resource(group, "v1beta1", "clusterroles").unwrap();
+    let role = rbac("ClusterRole", "three", rules("secrets", &["get"]));
+    let answer = send(&mut cluster, &mut world, &bob, "POST", (roles, "", "", ""), "application/json", &role);
+    assert_eq!(answer.result.unwrap().0, 201);
+}
