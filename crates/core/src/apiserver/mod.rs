@@ -9,6 +9,8 @@ mod discovery;
 mod filters;
 pub mod flags;
 mod negotiation;
+#[cfg(test)]
+mod recorded;
 pub mod rest;
 mod reviews;
 mod routes;

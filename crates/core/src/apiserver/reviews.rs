@@ -72,7 +72,7 @@ impl Review {
         let empty = Map::new();
         let metadata = object.get("metadata").and_then(Value::as_object).unwrap_or(&empty);
         let is_local = self == Self::LocalSubjectAccess;
-        if metadata.iter().any(|(name, value)| !value.is_null() && !(is_local && name == "namespace")) {
+        if metadata.iter().any(|(name, value)| !(value.is_null() || is_local && name == "namespace")) {
             let detail = if is_local { "must be empty except for namespace" } else { "must be empty" };
             errors.push(FieldError::invalid_value("metadata", &go_object_meta(metadata), detail));
         }

@@ -1,17 +1,17 @@
 //! Recorded requests through the whole server: the audit events and the log lines are the real server's.
-#![allow(missing_docs)]
 
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
 use chrono::{TimeZone, Utc};
-use portcullis_core::apiserver::{File, Files, Server};
-use portcullis_core::manifest::{self, Value};
-use portcullis_core::release::Release;
-use portcullis_core::request::{Certificate, Request};
-use portcullis_core::storage::Store;
-use portcullis_core::world::World;
+
+use super::{File, Files, Server};
+use crate::manifest::{self, Value};
+use crate::release::Release;
+use crate::request::{Certificate, Request};
+use crate::storage::Store;
+use crate::world::World;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/1.7/audit");
 const KUBECONFIG: &str = "kind: Config\napiVersion: v1\nclusters:\n- name: c\n  cluster: {server: \"http://127.0.0.1:1/\"}\n\
