@@ -18,6 +18,12 @@ impl World {
         Self { now, seed: Sha256::digest(seed.as_bytes()).into(), drawn: 0 }
     }
 
+    /// A world at the same time whose draws depend on this one's seed and on `place` alone.
+    pub fn apart(&self, place: &[u8]) -> Self {
+        let seed = Sha256::new().chain_update(self.seed).chain_update(place).finalize().into();
+        Self { now: self.now, seed, drawn: 0 }
+    }
+
     /// The next random bytes.
     pub fn draw<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];

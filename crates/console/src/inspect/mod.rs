@@ -81,11 +81,7 @@ fn split_key(bytes: Vec<u8>) -> (Option<String>, Vec<u8>) {
 fn open(release: &Release, config: &Config, key: Option<String>, value: Vec<u8>) -> Inspection {
     let place = key.as_deref().unwrap_or_default();
     let transformer = transformer(release, config, place, &value);
-    let parts: Vec<Part> = transformer
-        .parts(place, &value)
-        .into_iter()
-        .map(|part| Part { from: part.from, to: part.to, what: part.what.to_owned() })
-        .collect();
+    let parts = transformer.parts(place, &value).into_iter().map(Part::from).collect();
     let mut inspection = Inspection {
         key: key.clone(),
         provider: String::new(),

@@ -98,6 +98,12 @@ pub struct Part {
     pub what: &'static str,
 }
 
+/// The transformer of what no configuration names.
+pub fn plain() -> &'static Transformer {
+    const PLAIN: &Transformer = &Transformer { providers: None };
+    PLAIN
+}
+
 impl Transformer {
     /// Reads `value`, stored under the etcd key `key`.
     pub fn read(&self, key: &str, value: &[u8]) -> Result<Plain, Failure> {
@@ -130,6 +136,12 @@ impl Transformer {
         let mut value = format!("{}{}:", first.kind.prefix(), used.name).into_bytes();
         used.cipher.seal(key, plain, &used.cipher.nonce(world), &mut value)?;
         Ok(value)
+    }
+
+    /// Whether [`Transformer::write`] changes no byte.
+    pub fn writes_plain(&self) -> bool {
+        let first = self.providers.as_ref().map(|providers| providers.first().map(|provider| provider.kind));
+        matches!(first, None | Some(Some(ProviderKind::Identity)))
     }
 
     /// What each byte of `value` is, in order and without gaps. Of a value that cannot be read, as much as its form says;

@@ -10,7 +10,7 @@ use crate::manifest::{Object, base64, json, yaml};
 use crate::release::{Release, time};
 
 /// What every protobuf value begins with.
-const MAGIC: &[u8] = b"k8s\0";
+pub(super) const MAGIC: &[u8] = b"k8s\0";
 
 /// The bytes that the server stores for `object`, before the transformers: protobuf, or JSON for the kinds that are
 /// stored so and for those that the release does not know.

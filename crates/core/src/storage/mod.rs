@@ -7,11 +7,15 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::rc::Rc;
 
+use crate::encryption::{self, Failure, Transformer};
 use crate::manifest::{Object, Value};
+use crate::release::Release;
+use crate::world::World;
 
 pub mod codec;
 mod protobuf;
 
+use codec::MAGIC;
 pub use protobuf::Part;
 
 /// One write to etcd, as an exchange shows it.
@@ -44,7 +48,7 @@ impl Unreadable {
 
 /// What a key holds: an object, its bytes, or both.
 ///
-/// The server works on objects. Bytes are made where somebody asks for them ([`Store::bytes`], [`Store::seal`]), and then stay.
+/// The server works on objects. Bytes are made where somebody asks for them ([`Store::bytes`]), and then stay.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// In its storage version, metadata.resourceVersion as of `revision`. A selfLink is one that a client sent.
@@ -54,6 +58,8 @@ pub struct Entry {
     /// True where another provider or key than the first wrote the bytes: an update rewrites them even if nothing changed.
     pub stale: bool,
     bytes: OnceCell<Rc<[u8]>>,
+    /// Written by a server that encrypts nothing here: bytes that are still to be made are plain, whoever makes them.
+    plain: bool,
 }
 
 /// etcd: ordered keys and one revision counter. `Clone` is a snapshot.
@@ -61,6 +67,62 @@ pub struct Entry {
 pub struct Store {
     entries: BTreeMap<String, Entry>,
     revision: u64,
+}
+
+/// How one server writes and reads values: the codec of its release, and the transformers of its configuration.
+#[derive(Debug)]
+pub struct Format {
+    release: &'static Release,
+    encryption: encryption::Config,
+    /// Each write draws its nonce from a world of its own, so that it does not matter when its bytes are made.
+    nonces: World,
+}
+
+/// A stored value, with what it tells without its object.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The bytes in etcd.
+    pub bytes: Rc<[u8]>,
+    /// What each of them is.
+    pub parts: Vec<Part>,
+    /// The bytes behind the encryption, and what each of them is; `None` where they cannot be read.
+    pub plain: Option<(encryption::Plain, Vec<Part>)>,
+}
+
+impl Format {
+    /// The format of a server that starts in `world`.
+    pub fn new(release: &'static Release, encryption: encryption::Config, world: &mut World) -> Self {
+        let place = world.draw::<16>();
+        Self { release, encryption, nonces: world.apart(&place) }
+    }
+
+    fn transformer(&self, key: &str) -> &Transformer {
+        match self.release.stored_at(key) {
+            Some(resource) => self.encryption.transformer(resource.group, resource.resource),
+            None => encryption::plain(),
+        }
+    }
+
+    /// The bytes that the server stores for `object` as the write `revision`.
+    fn write(&self, key: &str, revision: u64, object: &Object) -> Result<Vec<u8>, Failure> {
+        let mut world = self.nonces.apart(format!("{key}@{revision}").as_bytes());
+        self.transformer(key).write(key, &codec::encode(self.release, object), &mut world)
+    }
+
+    /// What the server makes of `bytes` under `key`, and whether they are stale.
+    fn read(&self, key: &str, bytes: &[u8]) -> Result<(Result<Object, Unreadable>, bool), Failure> {
+        let plain = match self.transformer(key).read(key, bytes) {
+            Err(failure) if failure.ends_the_server() => return Err(failure),
+            Err(failure) => return Ok((Err(Unreadable::Transform(failure.to_string())), false)),
+            Ok(plain) => plain,
+        };
+        let object = codec::decode(self.release, key, &plain.bytes).and_then(|mut object| {
+            let (api_version, kind) = (object.api_version().to_owned(), object.kind().to_owned());
+            object.value = self.release.decode(&api_version, &kind, object.value)?;
+            Ok(object)
+        });
+        Ok((object.map_err(Unreadable::Decode), plain.stale))
+    }
 }
 
 impl Default for Store {
@@ -111,21 +173,21 @@ impl Store {
         object
     }
 
-    /// Writes raw bytes, as `etcdctl put` does; `read` makes of them what the API server would.
-    pub fn put_bytes(
-        &mut self,
-        key: &str,
-        bytes: &[u8],
-        read: impl FnOnce(&[u8]) -> (Result<Object, Unreadable>, bool),
-    ) {
+    /// Writes raw bytes, as `etcdctl put` does. `format` is that of the server that runs over the store, if one does.
+    ///
+    /// Errors: the value ends the server that meets it; it is written all the same.
+    pub fn put_bytes(&mut self, key: &str, bytes: &[u8], format: Option<&Format>) -> Result<(), Failure> {
         self.revision += 1;
-        let (object, stale) = read(bytes);
+        let read = format.map(|format| format.read(key, bytes)).transpose();
+        let unread = || (Err(Unreadable::Transform("no server has read this value".to_owned())), false);
+        let (object, stale) = read.as_ref().ok().cloned().flatten().unwrap_or_else(unread);
         let revision = self.revision;
         self.insert(key, at_revision(object, revision), OnceCell::from(Rc::from(bytes)), stale);
+        read.map(|_| ())
     }
 
     fn insert(&mut self, key: &str, object: Result<Rc<Object>, Unreadable>, bytes: OnceCell<Rc<[u8]>>, stale: bool) {
-        let entry = Entry { object, revision: self.revision, stale, bytes };
+        let entry = Entry { object, revision: self.revision, stale, bytes, plain: false };
         self.entries.insert(key.to_owned(), entry);
     }
 
@@ -136,24 +198,54 @@ impl Store {
         Some(entry)
     }
 
-    /// The bytes under `key`; where nobody asked before, `encode` makes them of the object.
-    pub fn bytes(&self, key: &str, encode: impl FnOnce(&Object) -> Vec<u8>) -> Option<Rc<[u8]>> {
+    /// The bytes under `key`. `format` is that of the server that runs over the store.
+    pub fn bytes(&self, key: &str, format: &Format) -> Option<Rc<[u8]>> {
         let entry = self.entries.get(key)?;
-        Some(entry.bytes_with(encode))
+        Some(entry.bytes(key, format))
     }
 
-    /// Makes all bytes that nobody asked for, before the writer and its keys are gone.
-    pub fn seal(&self, mut encode: impl FnMut(&str, &Object) -> Vec<u8>) {
-        for (key, entry) in &self.entries {
-            entry.bytes_with(|object| encode(key, object));
+    /// The bytes under `key` with what they are.
+    pub fn stored(&self, key: &str, format: &Format) -> Option<Stored> {
+        let bytes = self.bytes(key, format)?;
+        let transformer = format.transformer(key);
+        let plain = transformer.read(key, &bytes).ok().map(|plain| {
+            let parts = codec::parts(format.release, &plain.bytes);
+            (plain, parts)
+        });
+        let parts = match &plain {
+            Some((plain, parts)) if plain.provider == "identity" => parts.clone(),
+            _ => transformer.parts(key, &bytes).into_iter().map(Part::from).collect(),
+        };
+        Some(Stored { bytes, parts, plain })
+    }
+
+    /// The server with this format ends: what it encrypted is encrypted now, before its keys are gone.
+    pub fn close(&mut self, format: &Format) {
+        for (key, entry) in &mut self.entries {
+            if format.transformer(key).writes_plain() {
+                entry.plain |= entry.bytes.get().is_none();
+            } else {
+                entry.bytes(key, format);
+            }
         }
     }
 
-    /// Reads every sealed value anew, as a server with other keys does; the flag says whether the value is stale.
-    pub fn reread(&mut self, mut read: impl FnMut(&str, &[u8]) -> (Result<Object, Unreadable>, bool)) {
+    /// A server with this format starts and reads what is there.
+    ///
+    /// Errors: it meets a value at which it ends.
+    pub fn open(&mut self, format: &Format) -> Result<(), Failure> {
         for (key, entry) in &mut self.entries {
-            let Some(bytes) = entry.bytes.get() else { continue };
-            let (object, stale) = read(key, bytes);
+            if entry.bytes.get().is_none() {
+                // A plain value whose bytes nobody asked for: whether it can be read does not depend on what is in it.
+                match format.transformer(key).read(key, MAGIC) {
+                    Ok(plain) => {
+                        entry.stale = plain.stale;
+                        continue;
+                    }
+                    Err(_) => drop(entry.bytes(key, format)),
+                }
+            }
+            let (object, stale) = format.read(key, &entry.bytes(key, format))?;
             // What reads the same keeps its place in the user's text, which bytes do not hold.
             let same = matches!((&entry.object, &object), (Ok(_), Ok(_)));
             if !same {
@@ -161,13 +253,18 @@ impl Store {
             }
             entry.stale = stale;
         }
+        Ok(())
     }
 }
 
 impl Entry {
-    fn bytes_with(&self, encode: impl FnOnce(&Object) -> Vec<u8>) -> Rc<[u8]> {
-        let make = || self.object.as_ref().map(|object| encode(object)).unwrap_or_default().into();
-        self.bytes.get_or_init(make).clone()
+    fn bytes(&self, key: &str, format: &Format) -> Rc<[u8]> {
+        let make = |object: &Rc<Object>| match self.plain {
+            true => codec::encode(format.release, object),
+            // A server that cannot write ends before anybody asks.
+            false => format.write(key, self.revision, object).unwrap_or_default(),
+        };
+        self.bytes.get_or_init(|| self.object.as_ref().map(make).unwrap_or_default().into()).clone()
     }
 }
 
@@ -205,18 +302,103 @@ mod tests {
         assert_eq!(first.value["metadata"]["resourceVersion"], "3");
     }
 
+    const PLAIN: &str = "";
+    const CBC: &str = "- aescbc: {keys: [{name: k1, secret: AAAAAAAAAAAAAAAAAAAAAA==}]}";
+    const IDENTITY: &str = "- identity: {}";
+
+    fn format(providers: &str) -> Format {
+        let config = match providers {
+            "" => encryption::Config::default(),
+            _ => {
+                let head = "kind: EncryptionConfig\nresources:\n- resources: [configmaps]\n  providers:\n";
+                let lines: String = providers.lines().map(|line| format!("  {line}\n")).collect();
+                encryption::Config::parse(&format!("{head}{lines}")).unwrap()
+            }
+        };
+        let mut world = World::new(Default::default(), "store");
+        Format::new(Release::find("1.7").unwrap(), config, &mut world)
+    }
+
+    const KEY: &str = "/registry/configmaps/default/a";
+
+    fn config_map() -> Object {
+        let value = json!({"metadata": {"name": "a", "namespace": "default"}, "data": {"a": "b"}});
+        Object::new(Release::find("1.7").unwrap().decode("v1", "ConfigMap", value).unwrap(), None)
+    }
+
+    /// Servers start one after another over a store in which the first one wrote.
     #[test]
-    fn bytes_are_made_once_and_what_cannot_be_read_says_why() {
+    fn restarts_show_which_values_are_plain_stale_or_unreadable() {
+        let both = [CBC, IDENTITY].join("\n");
+        let back = [IDENTITY, CBC].join("\n");
+        // Who wrote; who reads; what the bytes begin with; whether they are stale (`None`: not readable).
+        let rows: [(&str, &str, &str, Option<bool>); 8] = [
+            (PLAIN, PLAIN, "k8s\0", Some(false)),
+            (PLAIN, CBC, "k8s\0", None),
+            (PLAIN, &both, "k8s\0", Some(true)),
+            (&both, CBC, "k8s:enc:aescbc:v1:k1:", Some(false)),
+            (&both, &back, "k8s:enc:aescbc:v1:k1:", Some(true)),
+            (&back, CBC, "k8s\0", None),
+            (CBC, IDENTITY, "k8s:enc:aescbc:v1:k1:", None),
+            (CBC, PLAIN, "k8s:enc:aescbc:v1:k1:", None),
+        ];
+        for (writer, reader, begins, stale) in rows {
+            for asked in [false, true] {
+                let mut store = Store::default();
+                let (writer, reader) = (format(writer), format(reader));
+                store.put(KEY, config_map());
+                if asked {
+                    store.bytes(KEY, &writer);
+                }
+                store.close(&writer);
+                store.open(&reader).unwrap();
+                let bytes = store.bytes(KEY, &reader).unwrap();
+                assert!(bytes.starts_with(begins.as_bytes()), "{}", String::from_utf8_lossy(&bytes));
+                let entry = store.get(KEY).unwrap();
+                assert_eq!(entry.object.is_ok().then_some(entry.stale), stale);
+                // And what the first server wrote is what it reads again.
+                store.close(&reader);
+                store.open(&writer).unwrap();
+                let object = store.get(KEY).unwrap().object.clone().unwrap();
+                assert_eq!(object.value["data"], json!({"a": "b"}));
+                assert_eq!(object.value["metadata"]["resourceVersion"], "2");
+            }
+        }
+    }
+
+    #[test]
+    fn a_write_has_one_nonce_whenever_its_bytes_are_made() {
+        let format = format(CBC);
+        let value = |asked: bool| {
+            let mut store = Store::default();
+            store.put("/registry/configmaps/default/b", config_map());
+            if asked {
+                store.bytes("/registry/configmaps/default/b", &format);
+            }
+            store.put(KEY, config_map());
+            let first = store.bytes(KEY, &format).unwrap();
+            store.put(KEY, config_map());
+            (first, store.bytes(KEY, &format).unwrap())
+        };
+        let (first, second) = value(true);
+        assert_eq!((first.clone(), second.clone()), value(false));
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn raw_bytes_are_read_as_the_server_reads_them() {
+        let format = format(CBC);
         let mut store = Store::default();
-        store.put("/k", object("k"));
-        assert_eq!(&*store.bytes("/k", |_| b"one".to_vec()).unwrap(), b"one");
-        assert_eq!(&*store.bytes("/k", |_| b"two".to_vec()).unwrap(), b"one");
-        store.reread(|_, _| (Err(Unreadable::Transform("no matching prefix found".into())), false));
-        let error = store.get("/k").unwrap().object.as_ref().unwrap_err();
-        assert_eq!(*error, Unreadable::Transform("no matching prefix found".into()));
-        store.reread(|_, bytes| (Ok(object(std::str::from_utf8(bytes).unwrap())), true));
-        let entry = store.get("/k").unwrap();
-        assert_eq!(entry.object.as_ref().unwrap().name(), "one");
-        assert!(entry.stale);
+        let mut error = |bytes: &[u8]| {
+            let met = store.put_bytes(KEY, bytes, Some(&format));
+            (
+                met.map_err(|failure| failure.to_string()),
+                store.get(KEY).unwrap().object.clone().map(|object| object.value.clone()),
+            )
+        };
+        let refused = |text: &str| Err(Unreadable::Transform(text.to_owned()));
+        assert_eq!(error(b"{}"), (Ok(()), refused("no matching prefix found")));
+        let (met, _) = error(b"k8s:enc:aescbc:v1:k1:0123456789abcdef");
+        assert_eq!(met, Err("runtime error: index out of range [-1]".to_owned()));
     }
 }

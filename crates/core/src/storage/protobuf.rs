@@ -23,6 +23,12 @@ pub struct Part {
     pub what: String,
 }
 
+impl From<crate::encryption::Part> for Part {
+    fn from(part: crate::encryption::Part) -> Self {
+        Self { from: part.from, to: part.to, what: part.what.to_owned() }
+    }
+}
+
 /// The fraction of a second of `metadata.creationTimestamp` and `metadata.deletionTimestamp`, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Nanos {
