@@ -9,10 +9,19 @@ use portcullis_core::graph::View;
 use portcullis_core::manifest::{Diagnostic, Object, Origin};
 use portcullis_core::release::Release;
 use portcullis_core::request::Request;
-use portcullis_core::storage::Store;
+use portcullis_core::storage::{Entry, Format, Store};
 use portcullis_core::world::World;
 
 use portcullis_core::apiserver::Server;
+
+/// One pair of etcd, with the revisions that etcd keeps of it.
+pub(crate) struct KeyValue {
+    pub(crate) key: String,
+    pub(crate) value: Rc<[u8]>,
+    pub(crate) created: u64,
+    pub(crate) revision: u64,
+    pub(crate) version: u64,
+}
 
 /// The API server is not running: its last start failed. A client says `Connection refused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +124,7 @@ impl Session {
     pub fn settle(&mut self) {
         if let Machine::Running(server) = &mut self.machine {
             server.settle(&mut self.world);
+            self.bury();
         }
     }
 
@@ -132,7 +142,64 @@ impl Session {
         let exchange = server.handle(request, &mut self.world);
         let response = exchange.response.clone();
         self.exchanges.push(exchange);
-        Ok(response)
+        // A request at which the server ends gets no answer.
+        match self.bury() {
+            None => Ok(response),
+            Some(_) => Err(NotRunning),
+        }
+    }
+
+    /// Notices that the server ended by itself, and says what it printed.
+    fn bury(&mut self) -> Option<String> {
+        let Machine::Running(server) = &self.machine else { return None };
+        let message = server.ended()?;
+        if let Machine::Running(server) = std::mem::replace(&mut self.machine, Machine::Stopped(Store::default())) {
+            self.machine = Machine::Stopped(server.stop());
+        }
+        Some(message)
+    }
+
+    /// What etcd holds under the keys that begin with `prefix`.
+    pub(crate) fn etcd(&self, prefix: &str) -> Vec<KeyValue> {
+        let plain = Format::plain(self.release);
+        let (store, format) = match &self.machine {
+            Machine::Running(server) => (&server.cluster().store, &server.cluster().format),
+            Machine::Stopped(store) => (store, &plain),
+        };
+        let pair = |(key, entry): (&str, &Entry)| KeyValue {
+            key: key.to_owned(),
+            value: entry.bytes(key, format),
+            created: entry.created,
+            revision: entry.revision,
+            version: entry.version,
+        };
+        store.range(prefix).map(pair).collect()
+    }
+
+    /// The revision of the last write.
+    pub(crate) fn etcd_revision(&self) -> u64 {
+        match &self.machine {
+            Machine::Running(server) => server.cluster().store.revision(),
+            Machine::Stopped(store) => store.revision(),
+        }
+    }
+
+    /// Writes to etcd, past the server; what a server printed that ends at this value.
+    pub(crate) fn etcd_put(&mut self, key: &str, value: &[u8]) -> Option<String> {
+        match &mut self.machine {
+            Machine::Running(server) => server.put_bytes(key, value),
+            // Whoever starts next reads it.
+            Machine::Stopped(store) => drop(store.put_bytes(key, value, None)),
+        }
+        self.bury()
+    }
+
+    /// Removes a key from etcd, past the server.
+    pub(crate) fn etcd_delete(&mut self, key: &str) {
+        match &mut self.machine {
+            Machine::Running(server) => drop(server.delete_key(key)),
+            Machine::Stopped(store) => drop(store.delete(key)),
+        }
     }
 
     /// Sends a request to whoever answers at `authority`: the API server, or a webhook's receiver.

@@ -7,6 +7,7 @@ use crate::session::Session;
 mod bytes;
 mod curl;
 mod date;
+mod etcdctl;
 pub mod kubectl;
 mod openssl;
 mod pattern;
@@ -45,6 +46,7 @@ pub fn run(name: &str, arguments: &[String], stdin: &[u8], session: &mut Session
         "cut" => text::cut,
         "date" => date::run,
         "echo" => text::echo,
+        "etcdctl" => etcdctl::run,
         "export" => export,
         "false" => |_: &[String], _: &[u8], _: &mut Session| Output { status: 1, ..Output::default() },
         "grep" => text::grep,

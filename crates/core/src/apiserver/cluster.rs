@@ -7,9 +7,10 @@ use super::rest::{self, fill_system_fields, list, member, set, text};
 use crate::admission::Plugin;
 use crate::authentication::User;
 use crate::authorization::Authorizers;
+use crate::encryption::Failure;
 use crate::manifest::{Diagnostic, Map, Object, PathStep, Severity, Value};
 use crate::release::Release;
-use crate::storage::{Entry, Store};
+use crate::storage::{Entry, Format, Store};
 use crate::world::World;
 
 /// What an API server works on.
@@ -19,10 +20,14 @@ pub struct Cluster {
     pub release: &'static Release,
     /// etcd. Writes go through the cluster, which tells the informers.
     pub store: Store,
+    /// How this server writes values and reads them.
+    pub format: Format,
     /// The configured authorizers with what their informers know.
     pub authorizers: Authorizers,
     /// The admission chain, in order.
     pub admission: Vec<Plugin>,
+    /// Why the process ended, if it did.
+    pub(super) ended: Option<Failure>,
     /// Keys that requests wrote and controllers have not seen yet.
     touched: BTreeSet<String>,
     uids: Uids,
@@ -37,10 +42,11 @@ struct Uids {
 }
 
 impl Cluster {
-    /// A server's cluster over `store`; the informers learn what is there.
+    /// A server's cluster over `store`, which was opened with `format`; the informers learn what is there.
     pub fn new(
         release: &'static Release,
         store: Store,
+        format: Format,
         mut authorizers: Authorizers,
         admission: Vec<Plugin>,
         world: &mut World,
@@ -55,7 +61,16 @@ impl Cluster {
         let [sequence, _, address, ..] = &mut node;
         *sequence = *sequence & 0x3f | 0x80;
         *address |= 1;
-        Self { release, store, authorizers, admission, touched: BTreeSet::new(), uids: Uids { last: 0, node } }
+        Self {
+            release,
+            store,
+            format,
+            authorizers,
+            admission,
+            ended: None,
+            touched: BTreeSet::new(),
+            uids: Uids { last: 0, node },
+        }
     }
 
     /// A UID that nobody has, made at the world's time.
@@ -71,10 +86,27 @@ impl Cluster {
 
     /// Writes an object and tells the informers.
     pub fn put(&mut self, key: &str, object: Object) -> Rc<Object> {
+        if let Some(failure) = self.format.fails_to_write(key) {
+            self.ended = Some(failure);
+            return Rc::new(object);
+        }
         let object = self.store.put(key, object);
         self.authorizers.informers_mut().upsert(&object);
         self.touched.insert(key.to_owned());
         object
+    }
+
+    /// Writes raw bytes, as `etcdctl put` does, and tells the informers.
+    ///
+    /// The server that meets them may end.
+    pub fn put_bytes(&mut self, key: &str, bytes: &[u8]) {
+        if let Some(Entry { object: Ok(before), .. }) = self.store.get(key) {
+            self.authorizers.informers_mut().delete(before);
+        }
+        self.ended = self.store.put_bytes(key, bytes, Some(&self.format)).err();
+        if let Some(Entry { object: Ok(object), .. }) = self.store.get(key) {
+            self.authorizers.informers_mut().upsert(object);
+        }
     }
 
     /// Removes an object and tells the informers; false where there was none.

@@ -13,11 +13,11 @@ use crate::audit::{Audited, Auditor, Outbox, Trail};
 use crate::authentication::impersonation::{self, Impersonation};
 use crate::authentication::{Authenticators, Identity};
 use crate::authorization::{Attributes, Authorizers, Decision, Mode, Verdict};
-use crate::encryption;
+use crate::encryption::Failure;
 use crate::manifest::{Diagnostic, Object, Value, json};
 use crate::release::Release;
 use crate::request::{Request, RequestInfo, Url};
-use crate::storage::{self, Store};
+use crate::storage::{self, Format, Store};
 use crate::world::World;
 
 /// A server over an etcd, as its flags configure it.
@@ -25,7 +25,6 @@ use crate::world::World;
 pub struct Server {
     cluster: Cluster,
     authenticators: Authenticators,
-    encryption: encryption::Config,
     auditor: Auditor,
     address: String,
 }
@@ -69,15 +68,41 @@ impl Server {
                 Ok(parts) => parts,
                 Err((message, exit)) => return Err(Stopped { store, message, exit }),
             };
+        let format = Format::new(release, encryption, world);
+        let mut store = store;
+        if let Err(failure) = store.open(&format) {
+            return Err(Stopped { store, message: panic_message(failure), exit: 2 });
+        }
         let authorizers = Authorizers::new(release, &modes, abac);
-        let mut cluster = Cluster::new(release, store, authorizers, admission, world);
+        let mut cluster = Cluster::new(release, store, format, authorizers, admission, world);
         bootstrap::run(&mut cluster, world);
-        Ok(Self { cluster, authenticators, encryption, auditor, address })
+        let server = Self { cluster, authenticators, auditor, address };
+        match server.ended() {
+            Some(message) => Err(Stopped { store: server.stop(), message, exit: 2 }),
+            None => Ok(server),
+        }
     }
 
     /// Ends the server; what it stored stays.
-    pub fn stop(self) -> Store {
+    pub fn stop(mut self) -> Store {
+        self.cluster.store.close(&self.cluster.format);
         self.cluster.store
+    }
+
+    /// What the process printed when it ended by itself: it met a value that it panics at, or was to write one without
+    /// a provider. It answers nothing from then on; a request at which it ends gets no answer.
+    pub fn ended(&self) -> Option<String> {
+        self.cluster.ended.map(panic_message)
+    }
+
+    /// Writes raw bytes to etcd, past the server, which reads them.
+    pub fn put_bytes(&mut self, key: &str, bytes: &[u8]) {
+        self.cluster.put_bytes(key, bytes);
+    }
+
+    /// Removes a key from etcd, past the server; false where it was not there.
+    pub fn delete_key(&mut self, key: &str) -> bool {
+        self.cluster.remove(key)
     }
 
     /// Puts objects into the store as they were found, without asking who may.
@@ -94,11 +119,6 @@ impl Server {
     /// What the server serves.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
-    }
-
-    /// How it encrypts what it stores.
-    pub fn encryption(&self) -> &encryption::Config {
-        &self.encryption
     }
 
     /// Its audit policy and backends.
@@ -277,4 +297,9 @@ impl Server {
 fn watch_reply(events: &[Value]) -> Reply {
     let body: String = events.iter().map(|event| json::to_string(event) + "\n").collect();
     Reply { streams: true, ..Reply::new(200, &[("Content-Type", "application/json")], body) }
+}
+
+/// The panic that ends the process: 1.7 raises those of its handlers again.
+fn panic_message(failure: Failure) -> String {
+    format!("panic: {failure}")
 }

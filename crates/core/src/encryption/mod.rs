@@ -141,7 +141,12 @@ impl Transformer {
     /// Whether [`Transformer::write`] changes no byte.
     pub fn writes_plain(&self) -> bool {
         let first = self.providers.as_ref().map(|providers| providers.first().map(|provider| provider.kind));
-        matches!(first, None | Some(Some(ProviderKind::Identity)))
+        matches!(first, None | Some(None | Some(ProviderKind::Identity)))
+    }
+
+    /// Why the server ends at every write; `None` where it can write.
+    pub fn fails_to_write(&self) -> Option<Failure> {
+        self.providers.as_ref().is_some_and(Vec::is_empty).then_some(Failure::NothingToWriteWith)
     }
 
     /// What each byte of `value` is, in order and without gaps. Of a value that cannot be read, as much as its form says;

@@ -55,6 +55,10 @@ pub struct Entry {
     pub object: Result<Rc<Object>, Unreadable>,
     /// etcd's revision of the last write.
     pub revision: u64,
+    /// The revision that made the key.
+    pub created: u64,
+    /// How many writes there were since.
+    pub version: u64,
     /// True where another provider or key than the first wrote the bytes: an update rewrites them even if nothing changed.
     pub stale: bool,
     bytes: OnceCell<Rc<[u8]>>,
@@ -96,11 +100,21 @@ impl Format {
         Self { release, encryption, nonces: world.apart(&place) }
     }
 
+    /// The format of a server without encryption.
+    pub fn plain(release: &'static Release) -> Self {
+        Self { release, encryption: encryption::Config::default(), nonces: World::new(Default::default(), "") }
+    }
+
     fn transformer(&self, key: &str) -> &Transformer {
         match self.release.stored_at(key) {
             Some(resource) => self.encryption.transformer(resource.group, resource.resource),
             None => encryption::plain(),
         }
+    }
+
+    /// Why the server ends where it is to write to `key`; `None` where it can write.
+    pub fn fails_to_write(&self, key: &str) -> Option<Failure> {
+        self.transformer(key).fails_to_write()
     }
 
     /// The bytes that the server stores for `object` as the write `revision`.
@@ -187,7 +201,9 @@ impl Store {
     }
 
     fn insert(&mut self, key: &str, object: Result<Rc<Object>, Unreadable>, bytes: OnceCell<Rc<[u8]>>, stale: bool) {
-        let entry = Entry { object, revision: self.revision, stale, bytes, plain: false };
+        let revision = self.revision;
+        let (created, version) = self.entries.get(key).map_or((revision, 1), |old| (old.created, old.version + 1));
+        let entry = Entry { object, revision, created, version, stale, bytes, plain: false };
         self.entries.insert(key.to_owned(), entry);
     }
 
@@ -258,7 +274,8 @@ impl Store {
 }
 
 impl Entry {
-    fn bytes(&self, key: &str, format: &Format) -> Rc<[u8]> {
+    /// The bytes of this entry, which stands under `key`. `format` is that of the server that runs over the store.
+    pub fn bytes(&self, key: &str, format: &Format) -> Rc<[u8]> {
         let make = |object: &Rc<Object>| match self.plain {
             true => codec::encode(format.release, object),
             // A server that cannot write ends before anybody asks.

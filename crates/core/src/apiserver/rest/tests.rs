@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::authorization::{Authorizers, Mode};
+use crate::encryption::Config;
 use crate::release::Release;
-use crate::storage::Store;
+use crate::storage::{Format, Store};
 
 fn world() -> World {
     World::new(DateTime::parse_from_rfc3339("2026-11-23T06:35:53Z").unwrap().with_timezone(&Utc), "seed")
@@ -18,7 +19,14 @@ fn world() -> World {
 fn cluster(world: &mut World) -> Cluster {
     let release = Release::find("1.7").unwrap();
     let authorizers = Authorizers::new(release, &[Mode::AlwaysAllow], None);
-    Cluster::new(release, Store::default(), authorizers, Vec::new(), world)
+    Cluster::new(release, Store::default(), format(world, "identity: {}"), authorizers, Vec::new(), world)
+}
+
+/// How a server writes whose secrets have the one `provider`.
+fn format(world: &mut World, provider: &str) -> Format {
+    let config =
+        format!("{{kind: EncryptionConfig, resources: [{{resources: [secrets], providers: [{{{provider}}}]}}]}}");
+    Format::new(Release::find("1.7").unwrap(), Config::parse(&config).unwrap(), world)
 }
 
 fn admin() -> User {
@@ -259,14 +267,14 @@ fn ten_thousand_objects_are_all_there() {
 
 #[test]
 fn a_value_that_cannot_be_read_is_an_error_of_its_own() {
-    use crate::storage::Unreadable;
     let mut world = world();
     let mut cluster = cluster(&mut world);
     let release = cluster.release;
     let secrets = release.resource_of("v1", "Secret").unwrap();
+    cluster.format = format(&mut world, "aescbc: {keys: [{name: k, secret: AAAAAAAAAAAAAAAAAAAAAA==}]}");
     load(&mut cluster, &mut world, &[json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "good"}})]);
-    let error = || Err(Unreadable::Transform("no matching prefix found".into()));
-    cluster.store.put_bytes("/registry/secrets/default/bad", b"x", |_| (error(), false));
+    let bad = "/registry/secrets/default/bad";
+    cluster.put_bytes(bad, b"{}");
     let mut ask = |cluster: &mut Cluster, method, name| {
         send(cluster, &mut world, &admin(), method, (secrets, "default", name, ""), "", &Value::Null).result
     };
@@ -276,8 +284,9 @@ fn a_value_that_cannot_be_read_is_an_error_of_its_own() {
     }
     let (_, listed) = ask(&mut cluster, "GET", "").unwrap();
     assert_eq!(list(&listed, "items").iter().map(|item| text(item, "metadata.name")).collect::<Vec<_>>(), ["good"]);
-    let error = || Err(Unreadable::Decode("unexpected EOF".into()));
-    cluster.store.put_bytes("/registry/secrets/default/bad", b"x", |_| (error(), false));
+    let mut other = World::new(Default::default(), "other");
+    cluster.format = format(&mut other, "identity: {}");
+    cluster.put_bytes(bad, b"k8s\0\x0a\x7f");
     let status = ask(&mut cluster, "GET", "").unwrap_err();
     assert_eq!((status.code, status.reason, status.message.as_str()), (500, "", "unexpected EOF"));
 }
