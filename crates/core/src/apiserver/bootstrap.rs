@@ -120,3 +120,70 @@ fn write(cluster: &mut Cluster, world: &mut World, method: &str, object: &Value)
     };
     rest::handle(cluster, world, &call);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apiserver::{Files, Server};
+    use crate::manifest::Object;
+    use crate::release::Release;
+    use crate::storage::Store;
+
+    const ROLE: &str = "/registry/clusterroles/system:kube-dns";
+    const BINDING: &str = "/registry/clusterrolebindings/system:node";
+
+    /// The object under `key` after a server with `modes` started over what one with RBAC left, with `change` in between.
+    fn restarted(modes: &str, key: &str, change: impl FnOnce(&mut Value)) -> Option<Value> {
+        let mut world = World::new(Default::default(), "bootstrap");
+        let mut start = |modes: &str, store| {
+            let flags = [format!("--authorization-mode={modes}")];
+            Server::start(Release::find("1.7").unwrap(), &flags, &Files::new(), store, &mut world).unwrap()
+        };
+        let value = |server: &Server| Some(server.cluster().store.get(key)?.object.as_ref().unwrap().value.clone());
+        let mut server = start("RBAC", Store::default());
+        let mut changed = value(&server).unwrap();
+        change(&mut changed);
+        let mut world = World::new(Default::default(), "load");
+        assert_eq!(server.load(vec![Object::new(changed, None)], &mut world), []);
+        let server = start(modes, server.stop());
+        value(&server)
+    }
+
+    #[test]
+    fn a_restart_adds_what_is_missing_and_takes_nothing_away() {
+        let rules = |value: Option<Value>| value.unwrap()["rules"].clone();
+        let own = json!({"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]});
+        let dns = json!({"verbs": ["list", "watch"], "apiGroups": [""], "resources": ["endpoints", "services"]});
+        assert_eq!(rules(restarted("RBAC", ROLE, |_| {})), json!([dns]));
+        assert_eq!(rules(restarted("RBAC", ROLE, |role| role["rules"] = json!([own, dns]))), json!([own, dns]));
+        let added = rules(restarted("RBAC", ROLE, |role| role["rules"] = json!([own])));
+        assert_eq!((added.as_array().unwrap().len(), &added[0]), (5, &own));
+        let protected = rules(restarted("RBAC", ROLE, |role| {
+            role["metadata"]["annotations"] = json!({"rbac.authorization.kubernetes.io/autoupdate": "false"});
+            role["rules"] = json!([own]);
+        }));
+        assert_eq!(protected, json!([own]));
+        assert_eq!(rules(restarted("Node", ROLE, |role| role["rules"] = json!([own]))), json!([own]));
+    }
+
+    #[test]
+    fn a_binding_to_another_role_is_made_anew() {
+        let nodes = json!([{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:nodes"}]);
+        let kept = restarted("Node,RBAC", BINDING, |_| {}).unwrap();
+        assert_eq!(kept["subjects"], nodes);
+        let anew = restarted("Node,RBAC", BINDING, |binding| binding["roleRef"]["name"] = json!("view")).unwrap();
+        assert_eq!((&anew["roleRef"]["name"], &anew["subjects"]), (&json!("system:node"), &json!([])));
+    }
+
+    #[test]
+    fn without_rbac_there_are_no_roles() {
+        let mut world = World::new(Default::default(), "bootstrap");
+        let release = Release::find("1.7").unwrap();
+        let server = Server::start(release, &[], &Files::new(), Store::default(), &mut world).unwrap();
+        let store = &server.cluster().store;
+        assert!(store.get(ROLE).is_none());
+        for key in ["/registry/namespaces/kube-system", "/registry/services/specs/default/kubernetes"] {
+            assert!(store.get(key).is_some(), "{key}");
+        }
+    }
+}

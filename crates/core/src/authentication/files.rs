@@ -34,7 +34,7 @@ pub(super) fn passwords(path: &str, text: &str) -> Result<BTreeMap<String, (Stri
 
 /// The secret of each record with its user, or the number of columns where these are too few.
 fn users(text: &str) -> impl Iterator<Item = Result<Result<(String, User), usize>, String>> {
-    Records { rest: text.replace("\r\n", "\n"), line: 1 }.map(|record| {
+    records(&text.replace("\r\n", "\n")).into_iter().map(|record| {
         record.map(|record| match record.as_slice() {
             [secret, name, uid, rest @ ..] => {
                 let groups = rest.first().map(|groups| groups.split(',').map(str::to_owned).collect());
@@ -47,28 +47,21 @@ fn users(text: &str) -> impl Iterator<Item = Result<Result<(String, User), usize
 }
 
 /// The records of a CSV text, up to the first error.
-struct Records {
-    rest: String,
-    line: usize,
-}
-
-impl Iterator for Records {
-    type Item = Result<Vec<String>, String>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let text = std::mem::take(&mut self.rest);
-        let trimmed = text.trim_start_matches('\n');
-        self.line += text.len() - trimmed.len();
-        if trimmed.is_empty() {
-            return None;
+fn records(text: &str) -> Vec<Result<Vec<String>, String>> {
+    let mut records = Vec::new();
+    let mut cursor = Cursor { rest: text, start: 1, line: 1, column: 1 };
+    loop {
+        while cursor.skip("\n") {}
+        if cursor.rest.is_empty() {
+            return records;
         }
-        let mut cursor = Cursor { rest: trimmed, start: self.line, line: self.line, column: 1 };
+        (cursor.start, cursor.column) = (cursor.line, 1);
         let record = cursor.record();
-        if record.is_ok() {
-            self.line = cursor.line;
-            self.rest = cursor.rest.to_owned();
+        let failed = record.is_err();
+        records.push(record);
+        if failed {
+            return records;
         }
-        Some(record)
     }
 }
 
