@@ -12,6 +12,7 @@ mod defaults;
 mod quantity;
 mod resources;
 pub(crate) mod schema;
+mod swagger;
 pub(crate) mod time;
 
 pub use resources::{ResourceType, Subresource};

@@ -193,6 +193,13 @@ impl Schema {
         self.types.get(at)
     }
 
+    /// How the published schema calls a type: the version of its package, then its name.
+    pub(super) fn published_name(&self, at: usize, of: &Type) -> String {
+        let section = self.sections.iter().rfind(|section| section.start <= at).map_or("", |section| section.name);
+        let version = if section == "meta" { "v1" } else { section.rsplit('/').next().unwrap_or(section) };
+        format!("{version}.{}", of.name)
+    }
+
     /// `value` as an object of `kind`; with `defaults`, what the server would fill in is there.
     pub(super) fn object(&self, api_version: &str, kind: &Type, value: Value, defaults: bool) -> Result<Value, String> {
         let mut object = Map::new();

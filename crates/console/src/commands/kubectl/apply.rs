@@ -23,7 +23,14 @@ fn of_files(run: &mut Run<'_>, command: &str, missing: &str) -> Result<Found, Er
     if !run.flags.given("filename") {
         return Err(Error::usage(command, missing));
     }
-    let query = Query { flags: run.flags, arguments: &[], stdin: run.stdin, all_of_type: false, fetch: Fetch::Missing };
+    let query = Query {
+        flags: run.flags,
+        arguments: &[],
+        stdin: run.stdin,
+        validate: run.flags.is_not_off("validate"),
+        all_of_type: false,
+        fetch: Fetch::Missing,
+    };
     find_objects(&mut run.client, query)
 }
 

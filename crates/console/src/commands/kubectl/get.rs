@@ -38,7 +38,14 @@ pub fn get(run: &mut Run<'_>) -> Result<(), Error> {
     let format = Format::read(flags, &run.file_reader())?;
     let mut found = find_objects(
         &mut run.client,
-        Query { flags, arguments: &flags.arguments, stdin: run.stdin, all_of_type: true, fetch: Fetch::Latest },
+        Query {
+            flags,
+            arguments: &flags.arguments,
+            stdin: run.stdin,
+            validate: false,
+            all_of_type: true,
+            fetch: Fetch::Latest,
+        },
     )?;
     if flags.is("ignore-not-found") {
         found.errors.retain(|error| !error.is_not_found());

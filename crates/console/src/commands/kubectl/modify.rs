@@ -107,6 +107,7 @@ fn change(
         flags,
         arguments: &objects,
         stdin: run.stdin,
+        validate: false,
         all_of_type: flags.is("all"),
         fetch: if local { Fetch::Missing } else { Fetch::Latest },
     };
@@ -228,8 +229,14 @@ pub fn patch(run: &mut Run<'_>) -> Result<(), Error> {
         let value = yaml::parse(given).map_err(|error| format!("unable to parse {}: {error}", quote(given)))?;
         json::to_string(&value)
     };
-    let query =
-        Query { flags, arguments: &flags.arguments, stdin: run.stdin, all_of_type: false, fetch: Fetch::Missing };
+    let query = Query {
+        flags,
+        arguments: &flags.arguments,
+        stdin: run.stdin,
+        validate: false,
+        all_of_type: false,
+        fetch: Fetch::Missing,
+    };
     let found = find_objects(&mut run.client, query)?;
     let mut errors = found.errors;
     if found.infos.is_empty() && errors.is_empty() {

@@ -12,7 +12,7 @@ use portcullis_core::request::quote;
 
 use super::client::{Client, Error};
 use super::flags::Flags;
-use super::value::{at, set_metadata, sorted, text};
+use super::value::{at, list, set_metadata, sorted, text};
 
 /// A type that the server serves.
 pub type Kind = ResourceType;
@@ -145,6 +145,8 @@ pub struct Query<'a> {
     pub stdin: &'a [u8],
     /// Whether a type alone means all its objects.
     pub all_of_type: bool,
+    /// Whether files are checked against the schema before anything is sent.
+    pub validate: bool,
     /// Whether objects are fetched from the server when a name or a file gives them.
     pub fetch: Fetch,
 }
@@ -440,7 +442,17 @@ fn read(
     found: &mut Found,
 ) {
     let (documents, diagnostics) = parse(place, first_line, file);
+    let broken = diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
     for document in documents {
+        // What stands behind a broken document is not read.
+        if broken.is_some_and(|broken| document.origin.place(&[]).line > broken.line) {
+            break;
+        }
+        if query.validate
+            && let Err(error) = validate(client.release(), source, &document.value)
+        {
+            return found.errors.push(error);
+        }
         let has_place = first_line > 0;
         for (object, origin) in flatten(document.value, &document.origin) {
             let info = recognize(client, query, source, object).map(|mut info| {
@@ -460,13 +472,30 @@ fn read(
             }
         }
     }
-    if let Some(diagnostic) = diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error) {
+    if let Some(diagnostic) = broken {
         let said = match yaml::parse(file) {
             Err(said) if !file.trim_start().starts_with('{') => format!("error converting YAML to JSON: {said}"),
             _ => diagnostic.message.clone(),
         };
         found.errors.push(Error::Text(said));
     }
+}
+
+/// What kubectl says against a document before it sends it, by the schema that it has of the server.
+fn validate(release: &Release, source: &str, value: &Value) -> Result<(), Error> {
+    let of = |object: &Value| release.complaints(text(object, "apiVersion"), text(object, "kind"), object);
+    let is_list = text(value, "kind").ends_with("List");
+    let complaints: Vec<String> = if is_list { list(value, "items").iter().flat_map(of).collect() } else { of(value) };
+    let complaints = match complaints.as_slice() {
+        [] => return Ok(()),
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
+    };
+    let source = quote(source);
+    Err(Error::Text(format!(
+        "error validating {source}: error validating data: {complaints}; if you choose to ignore these errors, turn \
+        validation off with --validate=false"
+    )))
 }
 
 /// A document's objects: itself, or the items of a list.
