@@ -83,14 +83,13 @@ fn for_each(
     doing: &str,
     each: fn(&mut Run<'_>, &mut Info) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut errors = found.errors;
+    let mut errors = Vec::new();
     let mut any = false;
     for mut info in found.infos {
         any = true;
-        if let Err(error) = each(run, &mut info) {
-            errors.push(error);
-        }
+        errors.extend(each(run, &mut info).err());
     }
+    errors.extend(found.errors);
     if !any && errors.is_empty() {
         return Err(format!("no objects passed to {doing}").into());
     }
@@ -145,6 +144,8 @@ pub fn replace(run: &mut Run<'_>) -> Result<(), Error> {
                 Err(error) => return Err(error.of_source("deleting", &info.source)),
             }
         }
+        // kubectl polls until the garbage collector is done with them.
+        run.client.wait();
         return for_each(run, found, "replace", |run, info| {
             keep(run, info);
             post(run, info)?;

@@ -176,6 +176,11 @@ impl<'s> Client<'s> {
         self.session.file(name).or_else(|| self.session.file(name.rsplit('/').next()?))
     }
 
+    /// Lets the cluster do what is to be waited for.
+    pub fn wait(&mut self) {
+        self.session.settle();
+    }
+
     /// The release that the server emulates.
     pub fn release(&self) -> &'static Release {
         self.session.release()

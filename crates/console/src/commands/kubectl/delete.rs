@@ -51,7 +51,7 @@ pub fn delete(run: &mut Run<'_>) -> Result<(), Error> {
         grace = 1;
     }
     let ignore = if flags.given("ignore-not-found") { flags.is("ignore-not-found") } else { flags.is("all") };
-    let mut errors = found.errors;
+    let mut errors = Vec::new();
     let mut any = false;
     for info in found.infos {
         any = true;
@@ -68,6 +68,7 @@ pub fn delete(run: &mut Run<'_>) -> Result<(), Error> {
             Err(error) => errors.push(error),
         }
     }
+    errors.extend(found.errors);
     if !any && errors.is_empty() {
         run.print("No resources found\n");
     }

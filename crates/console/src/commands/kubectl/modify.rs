@@ -115,12 +115,11 @@ fn change(
     if !found.single && flags.given("resource-version") {
         return Err("--resource-version may only be used with a single resource".into());
     }
-    let mut errors = found.errors;
+    let mut errors = Vec::new();
     for info in found.infos {
-        if let Err(error) = change_one(run, info, field, &pairs) {
-            errors.push(error);
-        }
+        errors.extend(change_one(run, info, field, &pairs).err());
     }
+    errors.extend(found.errors);
     Error::collect(errors)
 }
 

@@ -468,22 +468,33 @@ fn read(
             match info {
                 Ok(info) if labels.is_some_and(|labels| !labels.matches(info.object.pointer("/metadata/labels"))) => {}
                 Ok(info) => found.infos.push(info),
-                Err(error) => found.errors.push(error),
+                // A mistake ends its file.
+                Err(error) => return found.errors.push(error),
             }
         }
     }
-    if let Some(diagnostic) = broken {
-        let said = match yaml::parse(file) {
-            Err(said) if !file.trim_start().starts_with('{') => format!("error converting YAML to JSON: {said}"),
-            _ => diagnostic.message.clone(),
-        };
-        found.errors.push(Error::Text(said));
+    if let Some(broken) = broken {
+        // kubectl takes documents apart before it parses, so lines count from a document's beginning.
+        let parts = file.split("\n---").enumerate();
+        let mut parts =
+            parts.map(|(at, part)| if at == 0 { part } else { part.split_once('\n').map_or("", |(_, text)| text) });
+        let said = parts.find_map(|part| yaml::parse(part).err());
+        found.errors.push(Error::Text(match said {
+            Some(said) if !file.trim_start().starts_with('{') => format!("error converting YAML to JSON: {said}"),
+            _ => broken.message.clone(),
+        }));
     }
 }
 
 /// What kubectl says against a document before it sends it, by the schema that it has of the server.
 fn validate(release: &Release, source: &str, value: &Value) -> Result<(), Error> {
-    let of = |object: &Value| release.complaints(text(object, "apiVersion"), text(object, "kind"), object);
+    let of = |object: &Value| {
+        let missing = ["apiVersion", "kind"].into_iter().find(|field| at(object, field).is_null());
+        match missing {
+            Some(field) => vec![format!("{field} not set")],
+            None => release.complaints(text(object, "apiVersion"), text(object, "kind"), object),
+        }
+    };
     let is_list = text(value, "kind").ends_with("List");
     let complaints: Vec<String> = if is_list { list(value, "items").iter().flat_map(of).collect() } else { of(value) };
     let complaints = match complaints.as_slice() {
