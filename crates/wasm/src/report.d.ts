@@ -161,7 +161,7 @@ export interface Because {
 
 /** Something that did not allow, and why not. */
 export interface NearMiss {
-  /** `verb`, `apiGroup`, `resource`, `subresource`, `resourceName`, `namespace`, `missingRole`, `path`. */
+  /** `verb`, `apiGroup`, `resource`, `subresource`, `resourceName`, `namespace`, `missingRole`, `path`, `identity`. */
   failed: string;
   message: string;
   /** The binding. */

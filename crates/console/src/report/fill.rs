@@ -179,6 +179,7 @@ fn failed(failed: Failed) -> &'static str {
         Failed::Namespace => "namespace",
         Failed::MissingRole => "missingRole",
         Failed::Path => "path",
+        Failed::Identity => "identity",
     }
 }
 

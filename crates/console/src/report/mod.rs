@@ -226,7 +226,7 @@ pub struct Because {
 /// Something that did not allow, and why not.
 #[derive(Clone, Debug, Serialize)]
 pub struct NearMiss {
-    /// `verb`, `apiGroup`, `resource`, `subresource`, `resourceName`, `namespace`, `missingRole`, `path`.
+    /// `verb`, `apiGroup`, `resource`, `subresource`, `resourceName`, `namespace`, `missingRole`, `path`, `identity`.
     pub failed: &'static str,
     /// One sentence.
     pub message: String,

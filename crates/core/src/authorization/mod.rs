@@ -330,4 +330,6 @@ pub enum Failed {
     MissingRole,
     /// Node: no path from the object to the node.
     Path,
+    /// Node: the user's name is a node's and the group is missing, or the other way round.
+    Identity,
 }

@@ -57,7 +57,10 @@ impl Rules {
     pub fn explain(&self, graph: &Graph, attributes: &Attributes<'_>) -> (Vec<Because>, Vec<NearMiss>) {
         let request = attributes.request;
         match Question::new(attributes) {
-            Question::NotNode | Question::Unknown => (Vec::new(), Vec::new()),
+            Question::NotNode => (Vec::new(), almost(attributes.user).into_iter().collect()),
+            Question::Unknown => {
+                (Vec::new(), vec![miss("The name of the node is missing behind system:node:.".to_owned())])
+            }
             Question::NotGet(failed) => {
                 let message = format!("A node may get single {} by name, and nothing else of them.", request.resource);
                 (Vec::new(), vec![static_miss(failed, message, None)])
@@ -85,6 +88,21 @@ impl Rules {
         });
         (Vec::new(), nearest.into_iter().collect())
     }
+}
+
+/// What a user lacks who has one half of a node's identity.
+fn almost(user: &User) -> Option<NearMiss> {
+    let member = user.groups.iter().any(|group| group == "system:nodes");
+    match user.name.strip_prefix("system:node:") {
+        Some(_) => Some(miss(format!("{} is no node without the group system:nodes.", user.name))),
+        None if member => Some(miss(format!("{} is no node: a node's name begins with system:node:.", user.name))),
+        None => None,
+    }
+}
+
+fn miss(message: String) -> NearMiss {
+    let location = Location { place: None, object: String::new(), path: String::new() };
+    NearMiss { failed: Failed::Identity, message, location, rule: None }
 }
 
 /// What the authorizer has to find out, in the order in which it looks.

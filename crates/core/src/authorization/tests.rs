@@ -305,6 +305,16 @@ fn a_node_may_what_section_7_says() {
         let decision = authorizers.authorize(&Attributes { user: &user(name, groups), request: &request });
         assert_eq!((decision.verdict, decision.reason.as_str()), (Verdict::NoOpinion, ""), "{name} is no node");
     }
+    for (name, groups, expected) in [
+        ("system:node:c", &[][..], "system:node:c is no node without the group system:nodes."),
+        ("kubelet", &["system:nodes"], "kubelet is no node: a node's name begins with system:node:."),
+        ("system:node:", &["system:nodes"], "The name of the node is missing behind system:node:."),
+        ("alice", &[], ""),
+    ] {
+        let request = resource("watch", "", "services", "", "");
+        let decision = authorizers.explain(&Attributes { user: &user(name, groups), request: &request });
+        assert_eq!(decision.steps[1].nearest.first().map_or("", |it| &it.message), expected);
+    }
 }
 
 #[test]

@@ -79,6 +79,7 @@ impl Rule {
         let mut failures = Failures::default();
         failures.note(Failed::Verb, has(&self.verbs, &request.verb));
         if request.is_resource_request {
+            failures.distance += if self.resources.is_empty() { OTHER_KIND } else { 0 };
             failures.note(Failed::ApiGroup, has(&self.api_groups, &request.api_group));
             if !self.covers_resource(&request.resource, &request.subresource) {
                 let related = self.resources.iter().any(|it| base(it) == request.resource);
@@ -87,8 +88,7 @@ impl Rule {
             let names = &self.resource_names;
             failures.note(Failed::ResourceName, names.is_empty() || names.contains(&request.name));
         } else {
-            // A rule for resources is further away than one for other paths.
-            failures.distance += u8::from(self.non_resource_urls.is_empty());
+            failures.distance += if self.non_resource_urls.is_empty() { OTHER_KIND } else { 0 };
             failures.note(Failed::Resource, self.non_resource_urls.iter().any(|url| url_covers(url, &request.path)));
         }
         failures
@@ -143,12 +143,15 @@ impl Failures {
     }
 }
 
+/// How much further away a rule for paths is from a resource than other rules, and a rule for resources from a path.
+const OTHER_KIND: u8 = 4;
+
 /// Another name of the same resource is near, another verb on it less so; another resource is something else.
 fn distance(part: Failed) -> u8 {
     match part {
         Failed::ResourceName | Failed::Subresource => 1,
         Failed::Verb | Failed::ApiGroup | Failed::Namespace => 2,
-        Failed::Resource | Failed::Path => 3,
+        Failed::Resource | Failed::Path | Failed::Identity => 3,
         Failed::MissingRole => 100,
     }
 }
