@@ -4,7 +4,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{Output, unsupported};
 use crate::arguments::{Argument, Arguments};
@@ -114,25 +114,18 @@ fn get(options: &Options<'_>, range: (&str, Option<&str>), session: &mut Session
     let count = pairs.len();
     let shown = pairs.into_iter().take(if options.count_only { 0 } else { options.limit.unwrap_or(usize::MAX) });
     if options.json {
-        let kvs: Vec<_> = shown
-            .map(|pair| {
-                let mut kv = json!({"key": STANDARD.encode(&pair.key), "create_revision": pair.created,
-                    "mod_revision": pair.revision, "version": pair.version});
-                if !options.keys_only {
-                    kv["value"] = STANDARD.encode(&pair.value).into();
-                }
-                kv
-            })
-            .collect();
-        let mut answer = json!({"header": {"cluster_id": CLUSTER_ID, "member_id": MEMBER_ID,
-            "revision": session.etcd_revision(), "raft_term": 2}});
+        let kvs: Vec<Value> = shown.map(|pair| pair_to_json(&pair, options.keys_only)).collect();
+        let header = json!({"cluster_id": CLUSTER_ID, "member_id": MEMBER_ID,
+            "revision": session.etcd_revision(), "raft_term": 2});
+        // Go leaves out what is empty.
+        let mut answer = Map::from_iter([("header".to_owned(), header)]);
         if !kvs.is_empty() {
-            answer["kvs"] = kvs.into();
+            answer.insert("kvs".into(), kvs.into());
         }
         if count > 0 {
-            answer["count"] = count.into();
+            answer.insert("count".into(), count.into());
         }
-        return Output::text(format!("{answer}\n"));
+        return Output::text(format!("{}\n", Value::Object(answer)));
     }
     let mut output = Output::default();
     let mut line = |bytes: &[u8]| {
@@ -149,6 +142,18 @@ fn get(options: &Options<'_>, range: (&str, Option<&str>), session: &mut Session
         line(if options.keys_only { b"" } else { &pair.value });
     }
     output
+}
+
+fn pair_to_json(pair: &KeyValue, keys_only: bool) -> Value {
+    let mut members = Map::new();
+    members.insert("key".into(), STANDARD.encode(&pair.key).into());
+    members.insert("create_revision".into(), pair.created.into());
+    members.insert("mod_revision".into(), pair.revision.into());
+    members.insert("version".into(), pair.version.into());
+    if !keys_only {
+        members.insert("value".into(), STANDARD.encode(&pair.value).into());
+    }
+    Value::Object(members)
 }
 
 fn put(key: &str, value: &[u8], session: &mut Session) -> Output {

@@ -328,13 +328,7 @@ fn render(cluster: &Cluster, hub: &ResourceType, call: &Call<'_>, object: &Objec
             link.push_str(&query_escape(part));
         }
     }
-    // The one default of a status: it is stored empty, and read with this.
-    if matches!(hub.kind, "PersistentVolume" | "PersistentVolumeClaim")
-        && let Some(Value::Object(status)) = value.get_mut("status")
-        && !status.contains_key("phase")
-    {
-        status.shift_insert(0, "phase".into(), "Pending".into());
-    }
+    strategy::fill_in_phase(hub.kind, &mut value);
     if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
         metadata.insert("selfLink".into(), link.into());
         order_metadata(metadata);

@@ -88,6 +88,17 @@ fn has_status(kind: &str) -> bool {
         )
 }
 
+/// The one default of a status that the strategies clear: volumes and claims are stored without a phase, and read with
+/// this one. An update stores what it read.
+pub(super) fn fill_in_phase(kind: &str, object: &mut Value) {
+    if matches!(kind, "PersistentVolume" | "PersistentVolumeClaim")
+        && let Some(Value::Object(status)) = object.get_mut("status")
+        && !status.contains_key("phase")
+    {
+        status.shift_insert(0, "phase".into(), "Pending".into());
+    }
+}
+
 fn set(object: &mut Value, key: &str, value: Option<Value>) {
     if let Value::Object(object) = object {
         match value {
@@ -200,6 +211,7 @@ pub fn prepare_for_update(kind: &str, subresource: &str, new: &mut Value, old: &
     }
     if has_status(kind) {
         keep(new, "status");
+        fill_in_phase(kind, new);
     }
     match kind {
         "Namespace" => set(part(new, "spec"), "finalizers", member(old, "spec.finalizers").cloned()),
