@@ -196,6 +196,10 @@ impl Cluster {
             set(&mut value, &["metadata", "creationTimestamp"], created);
         }
         let wrong = rest::validate(hub, &value);
+        if hub.kind == "Service" && text(&value, "spec.clusterIP").is_empty() {
+            // A full range leaves it without.
+            let _ = rest::allocate(self, hub, &mut value, world);
+        }
         let value = release.canonical(hub.api_version(), hub.kind, value).map_err(error)?;
         let name = text(&value, "metadata.name").to_owned();
         let object = Object { creation_nanos, ..Object::new(value, object.origin.clone()) };

@@ -32,6 +32,7 @@ mod write;
 
 pub(super) use convert::to_hub;
 pub(super) use delete::remove_dependents;
+pub(super) use services::allocate;
 pub(super) use strategy::prepare_for_create;
 pub(super) use write::{fill_system_fields, generate_name};
 

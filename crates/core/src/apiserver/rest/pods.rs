@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use super::selector::label_selector_matches;
 use super::{Outcome, Run, list, member, read, set, text};
 use crate::admission::Operation;
 use crate::apiserver::status::{FieldError, Qualified, Status, aggregate};
@@ -51,12 +52,11 @@ impl Run<'_> {
         };
         let labels = member(&pod.value, "metadata.labels");
         let covers = |budget: &Rc<Object>| {
-            let wanted = member(&budget.value, "spec.selector.matchLabels").and_then(Value::as_object);
-            let expressions = list(&budget.value, "spec.selector.matchExpressions");
-            let equal = |(key, value): (&String, &Value)| labels.and_then(|labels| labels.get(key)) == Some(value);
-            let expressed = expressions.iter().all(|expression| expression_holds(expression, labels));
-            let selects = wanted.is_some() || !expressions.is_empty();
-            selects && expressed && wanted.is_none_or(|wanted| wanted.iter().all(equal))
+            let selector = member(&budget.value, "spec.selector");
+            // A budget without terms covers nothing.
+            let terms = ["matchLabels", "matchExpressions"];
+            let selector = selector.filter(|it| terms.iter().any(|terms| it.get(terms).is_some()));
+            selector.is_some_and(|selector| label_selector_matches(selector, labels))
         };
         let prefix = budgets.key(pod.namespace(), "");
         let range = self.cluster.store.range(&prefix);
@@ -240,15 +240,4 @@ impl Run<'_> {
 fn unreachable(host: &str) -> Outcome {
     let message = format!("dial tcp {host}: getsockopt: connection refused");
     Err(Status { code: 503, reason: "ServiceUnavailable", ..Status::unknown(message) })
-}
-
-fn expression_holds(expression: &Value, labels: Option<&Value>) -> bool {
-    let label = labels.and_then(|labels| labels.get(text(expression, "key")));
-    let among = || label.is_some_and(|label| list(expression, "values").contains(label));
-    match text(expression, "operator") {
-        "In" => among(),
-        "NotIn" => !among(),
-        "Exists" => label.is_some(),
-        _ => label.is_none(),
-    }
 }

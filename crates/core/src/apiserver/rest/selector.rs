@@ -3,7 +3,7 @@
 //! Behaviour: `apimachinery/pkg/labels/selector.go`, `apimachinery/pkg/fields/selector.go`; which fields a kind offers in
 //! `pkg/api/v1/conversion.go` and its neighbours.
 
-use super::names;
+use super::{list, names, text};
 use crate::manifest::Value;
 use crate::request::quote;
 
@@ -226,6 +226,24 @@ impl Parser {
 
 fn is_identifier(token: &str) -> bool {
     !token.is_empty() && !token.starts_with(['=', '!', '(', ')', ',', '>', '<'])
+}
+
+/// Whether a `metav1.LabelSelector` chooses these labels; one without terms chooses everything.
+pub fn label_selector_matches(selector: &Value, labels: Option<&Value>) -> bool {
+    let label = |key: &str| labels.and_then(|labels| labels.get(key));
+    let equal = |(key, value): (&String, &Value)| label(key) == Some(value);
+    let wanted = selector.get("matchLabels").and_then(Value::as_object);
+    let expressed = list(selector, "matchExpressions").iter().all(|expression| {
+        let found = label(text(expression, "key"));
+        let among = || found.is_some_and(|found| list(expression, "values").contains(found));
+        match text(expression, "operator") {
+            "In" => among(),
+            "NotIn" => !among(),
+            "Exists" => found.is_some(),
+            _ => found.is_none(),
+        }
+    });
+    expressed && wanted.is_none_or(|wanted| wanted.iter().all(equal))
 }
 
 /// A parsed `fieldSelector`: all terms must hold.

@@ -498,3 +498,98 @@ fn nobody_grants_what_he_does_not_have() {
     let answer = send(&mut cluster, &mut world, &bob, "POST", (roles, "", "", ""), "application/json", &role);
     assert_eq!(answer.result.unwrap().0, 201);
 }
+
+#[test]
+fn what_is_refused_is_told_with_its_field() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    let release = cluster.release;
+    let workload = |selector: Value, labels: Value, spec: Value| {
+        json!({"metadata": {"name": "w"}, "spec": {"selector": selector,
+            "template": {"metadata": {"labels": labels}, "spec": spec}}})
+    };
+    let container = json!({"name": "c", "image": "i"});
+    let app = || json!({"matchLabels": {"app": "a"}});
+    let table = [
+        (
+            "v1",
+            "Pod",
+            json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "C", "image": ""}]}}),
+            "Pod \"p\" is invalid: [spec.containers[0].name: Invalid value: \"C\": ",
+        ),
+        (
+            "v1",
+            "Pod",
+            json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i",
+            "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]}}),
+            "Pod \"p\" is invalid: spec.containers[0].volumeMounts[0].name: Not found: \"v\"",
+        ),
+        (
+            "v1",
+            "Pod",
+            json!({"metadata": {"name": "p"}, "spec": {"containers": [container, container]}}),
+            "Pod \"p\" is invalid: spec.containers[1].name: Duplicate value: \"c\"",
+        ),
+        (
+            "v1",
+            "Service",
+            json!({"metadata": {"name": "s"}, "spec": {}}),
+            "Service \"s\" is invalid: spec.ports: Required value",
+        ),
+        (
+            "v1",
+            "Service",
+            json!({"metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 80}]}}),
+            "Service \"s\" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-32767",
+        ),
+        (
+            "extensions/v1beta1",
+            "Deployment",
+            workload(app(), json!({"app": "b"}), json!({"containers": [container]})),
+            "Deployment.extensions \"w\" is invalid: spec.template.metadata.labels: Invalid value: map[string]string{\"app\":\"b\"}: `selector` does not match template `labels`",
+        ),
+        (
+            "apps/v1beta1",
+            "Deployment",
+            workload(app(), json!({"app": "a"}), json!({"containers": [], "restartPolicy": "Never"})),
+            "Deployment.extensions \"w\" is invalid: [spec.template.spec.containers: Required value, spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: Always]",
+        ),
+        (
+            "batch/v1",
+            "Job",
+            json!({"metadata": {"name": "w"}, "spec": {"template": {"spec": {"containers": [container]}}}}),
+            "Job.batch \"w\" is invalid: spec.template.spec.restartPolicy: Unsupported value: \"Always\": supported values: OnFailure, Never",
+        ),
+    ];
+    for (api_version, kind, body, message) in table {
+        let resource = release.resource_of(api_version, kind).unwrap();
+        let answer = send(&mut cluster, &mut world, &admin(), "POST", (resource, "n", "", ""), "", &body);
+        let shown = answer.result.unwrap_err().message;
+        assert!(shown.starts_with(message), "{shown}");
+    }
+}
+
+#[test]
+fn services_get_an_address_and_ports_of_their_own() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    let services = cluster.release.resource_of("v1", "Service").unwrap();
+    let mut addresses = std::collections::BTreeSet::new();
+    let mut ports = std::collections::BTreeSet::new();
+    for index in 0..254 {
+        let service =
+            json!({"metadata": {"name": format!("s-{index}")}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}});
+        let answer = send(&mut cluster, &mut world, &admin(), "POST", (services, "n", "", ""), "", &service).result;
+        if index == 253 {
+            let message = "Internal error occurred: failed to allocate a serviceIP: range is full";
+            assert_eq!(answer.unwrap_err().message, message);
+            continue;
+        }
+        let (_, service) = answer.unwrap();
+        addresses.insert(text(&service, "spec.clusterIP").to_owned());
+        ports.insert(member(&list(&service, "spec.ports")[0], "nodePort").unwrap().as_u64().unwrap());
+    }
+    assert_eq!((addresses.len(), ports.len()), (253, 253));
+    assert!(!addresses.contains("10.0.0.1"));
+    assert!(ports.iter().all(|port| (30000..=32767).contains(port)));
+}

@@ -2,11 +2,12 @@
 //!
 //! Behaviour: `apimachinery/pkg/api/validation/objectmeta.go`, `pkg/api/validation/validation.go`, `pkg/apis/rbac/validation/validation.go`.
 //! Metadata, RBAC and what tells users apart from nodes are complete. Of pods, services and volumes the shape is checked
-//! (names, images, ports, variables, mounts) and not each source of a volume; workloads are checked by their metadata.
+//! (names, images, ports, variables, mounts) and not each source of a volume; of workloads the selector and the template.
 
 use std::collections::BTreeSet;
 
 use super::names::{self, Rule};
+use super::selector::label_selector_matches;
 use super::{list, member, text};
 use crate::apiserver::status::FieldError;
 use crate::manifest::Value;
@@ -232,8 +233,21 @@ fn body(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
         }
         "Pod" => {
             if let Some(spec) = member(object, "spec") {
-                pod_spec(spec, errors);
+                pod_spec(spec, "spec", errors);
+                for field in ["containers", "initContainers"] {
+                    for (index, container) in list(spec, field).iter().enumerate() {
+                        let image = text(container, "image");
+                        if image.trim() != image {
+                            let detail = "must not have leading or trailing whitespace";
+                            errors.push(FieldError::invalid(format!("spec.{field}[{index}].image"), image, detail));
+                        }
+                    }
+                }
             }
+        }
+        "PodTemplate" => template(object, "template", errors),
+        "ReplicationController" | "ReplicaSet" | "Deployment" | "DaemonSet" | "StatefulSet" | "Job" => {
+            workload(kind, object, errors);
         }
         "Service" => service(object, errors),
         "Event" => {
@@ -422,10 +436,111 @@ fn port_number(object: &Value, key: &str, field: &str, errors: &mut Vec<FieldErr
     }
 }
 
-fn pod_spec(spec: &Value, errors: &mut Vec<FieldError>) {
+fn nonnegative(object: &Value, field: &str, errors: &mut Vec<FieldError>) {
+    let number = member(object, field).and_then(Value::as_i64).unwrap_or(0);
+    if number < 0 {
+        let detail = "must be greater than or equal to 0";
+        errors.push(FieldError::invalid_value(field, &number.to_string(), detail));
+    }
+}
+
+fn template(object: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    for (field, value) in [("labels", "metadata.labels"), ("annotations", "metadata.annotations")] {
+        for (key, value) in entries(object, &format!("{path}.{value}")) {
+            let field = format!("{path}.{field}");
+            if field.ends_with("labels") {
+                reasons(&field, key, names::qualified(key), errors);
+                reasons(&field, value, names::label_value(value), errors);
+            } else {
+                reasons(&field, key, names::qualified(&key.to_lowercase()), errors);
+            }
+        }
+    }
+    let path = format!("{path}.spec");
+    pod_spec(member(object, &path).unwrap_or(&Value::Null), &path, errors);
+}
+
+fn workload(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
+    let selector = member(object, "spec.selector");
+    let labels = member(object, "spec.template.metadata.labels");
+    let mismatch = |matches: bool, errors: &mut Vec<FieldError>| {
+        if !matches {
+            let pairs = entries(object, "spec.template.metadata.labels");
+            let pairs: Vec<String> = pairs.map(|(key, value)| format!("{}:{}", quote(key), quote(value))).collect();
+            let value = match labels {
+                Some(_) => format!("map[string]string{{{}}}", pairs.join(", ")),
+                None => "map[string]string(nil)".to_owned(),
+            };
+            let detail = "`selector` does not match template `labels`";
+            errors.push(FieldError::invalid_value("spec.template.metadata.labels", &value, detail));
+        }
+    };
+    let restart = |wanted: &[&str], errors: &mut Vec<FieldError>| {
+        let policy = text(object, "spec.template.spec.restartPolicy");
+        if !wanted.contains(&policy) {
+            errors.push(FieldError::not_supported("spec.template.spec.restartPolicy", policy, wanted));
+        }
+    };
+    match kind {
+        "Job" => {
+            for field in ["spec.parallelism", "spec.completions", "spec.activeDeadlineSeconds"] {
+                nonnegative(object, field, errors);
+            }
+            template(object, "spec.template", errors);
+            restart(&["OnFailure", "Never"], errors);
+            match selector {
+                Some(selector) => mismatch(label_selector_matches(selector, labels), errors),
+                None => errors.push(FieldError::required("spec.selector", "")),
+            }
+            return;
+        }
+        "ReplicationController" => {
+            nonnegative(object, "spec.minReadySeconds", errors);
+            let map = selector.and_then(Value::as_object).filter(|map| !map.is_empty());
+            if map.is_none() {
+                errors.push(FieldError::required("spec.selector", ""));
+            }
+            nonnegative(object, "spec.replicas", errors);
+            let Some(_) = member(object, "spec.template") else {
+                errors.push(FieldError::required("spec.template", ""));
+                return;
+            };
+            let equal = |(key, value): (&String, &Value)| labels.and_then(|labels| labels.get(key)) == Some(value);
+            mismatch(map.is_none_or(|map| map.iter().all(equal)), errors);
+        }
+        _ => {
+            if kind != "DaemonSet" {
+                nonnegative(object, "spec.replicas", errors);
+            }
+            let is_empty = |selector: &Value| {
+                entries(selector, "matchLabels").next().is_none() && list(selector, "matchExpressions").is_empty()
+            };
+            match selector {
+                Some(selector) if is_empty(selector) => {
+                    let value = "v1.LabelSelector{MatchLabels:map[string]string(nil), \
+                                 MatchExpressions:[]v1.LabelSelectorRequirement(nil)}";
+                    let what = match kind {
+                        "DaemonSet" => "daemonset",
+                        "StatefulSet" => "statefulset",
+                        _ => "deployment",
+                    };
+                    let detail = format!("empty selector is not valid for {what}.");
+                    errors.push(FieldError::invalid_value("spec.selector", value, &detail));
+                }
+                Some(selector) => mismatch(label_selector_matches(selector, labels), errors),
+                None if kind == "DaemonSet" => mismatch(false, errors),
+                None => errors.push(FieldError::required("spec.selector", "")),
+            }
+        }
+    }
+    template(object, "spec.template", errors);
+    restart(&["Always"], errors);
+}
+
+fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let mut volumes = BTreeSet::new();
     for (index, volume) in list(spec, "volumes").iter().enumerate() {
-        let field = format!("spec.volumes[{index}].name");
+        let field = format!("{path}.volumes[{index}].name");
         let name = text(volume, "name");
         let before = errors.len();
         if name.is_empty() {
@@ -442,37 +557,37 @@ fn pod_spec(spec: &Value, errors: &mut Vec<FieldError>) {
     }
     let mut seen = BTreeSet::new();
     if list(spec, "containers").is_empty() {
-        errors.push(FieldError::required("spec.containers", ""));
+        errors.push(FieldError::required(format!("{path}.containers"), ""));
     }
     for (index, container) in list(spec, "containers").iter().enumerate() {
-        self::container(container, &format!("spec.containers[{index}]"), &volumes, &mut seen, errors);
+        self::container(container, &format!("{path}.containers[{index}]"), &volumes, &mut seen, errors);
     }
     for (index, container) in list(spec, "initContainers").iter().enumerate() {
-        self::container(container, &format!("spec.initContainers[{index}]"), &volumes, &mut seen, errors);
+        self::container(container, &format!("{path}.initContainers[{index}]"), &volumes, &mut seen, errors);
     }
     let restart = text(spec, "restartPolicy");
     if !matches!(restart, "Always" | "OnFailure" | "Never") {
         let supported = ["Always", "OnFailure", "Never"];
         errors.push(match restart {
-            "" => FieldError::required("spec.restartPolicy", ""),
-            other => FieldError::not_supported("spec.restartPolicy", other, &supported),
+            "" => FieldError::required(format!("{path}.restartPolicy"), ""),
+            other => FieldError::not_supported(format!("{path}.restartPolicy"), other, &supported),
         });
     }
     let dns = text(spec, "dnsPolicy");
     if !matches!(dns, "ClusterFirst" | "ClusterFirstWithHostNet" | "Default") {
         let supported = ["ClusterFirstWithHostNet", "ClusterFirst", "Default"];
         errors.push(match dns {
-            "" => FieldError::required("spec.dnsPolicy", ""),
-            other => FieldError::not_supported("spec.dnsPolicy", other, &supported),
+            "" => FieldError::required(format!("{path}.dnsPolicy"), ""),
+            other => FieldError::not_supported(format!("{path}.dnsPolicy"), other, &supported),
         });
     }
     for (key, value) in entries(spec, "nodeSelector") {
-        reasons("spec.nodeSelector", key, names::qualified(key), errors);
-        reasons("spec.nodeSelector", value, names::label_value(value), errors);
+        reasons(&format!("{path}.nodeSelector"), key, names::qualified(key), errors);
+        reasons(&format!("{path}.nodeSelector"), value, names::label_value(value), errors);
     }
     for (index, secret) in list(spec, "imagePullSecrets").iter().enumerate() {
         if text(secret, "name").is_empty() {
-            errors.push(FieldError::required(format!("spec.imagePullSecrets[{index}].name"), ""));
+            errors.push(FieldError::required(format!("{path}.imagePullSecrets[{index}].name"), ""));
         }
     }
     for (key, check) in [
@@ -483,14 +598,18 @@ fn pod_spec(spec: &Value, errors: &mut Vec<FieldError>) {
     ] {
         let value = text(spec, key);
         if !value.is_empty() {
-            reasons(&format!("spec.{key}"), value, check(value), errors);
+            reasons(&format!("{path}.{key}"), value, check(value), errors);
         }
         if key == "nodeName"
             && let Some(seconds) = member(spec, "activeDeadlineSeconds").and_then(Value::as_i64)
             && !(1..=i64::from(i32::MAX)).contains(&seconds)
         {
             let detail = "must be between 1 and 2147483647, inclusive";
-            errors.push(FieldError::invalid_value("spec.activeDeadlineSeconds", &seconds.to_string(), detail));
+            errors.push(FieldError::invalid_value(
+                format!("{path}.activeDeadlineSeconds"),
+                &seconds.to_string(),
+                detail,
+            ));
         }
     }
 }
@@ -562,9 +681,6 @@ fn container<'a>(
             "" => FieldError::required(field("imagePullPolicy"), ""),
             other => FieldError::not_supported(field("imagePullPolicy"), other, &["Always", "IfNotPresent", "Never"]),
         });
-    }
-    if image.trim() != image && path.starts_with("spec.") {
-        errors.push(FieldError::invalid(field("image"), image, "must not have leading or trailing whitespace"));
     }
 }
 

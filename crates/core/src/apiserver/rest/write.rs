@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Outcome, Run, body, convert, list, member, names, patch, set, strategy, text, validation};
+use super::{Outcome, Run, body, convert, list, member, names, patch, services, set, strategy, text, validation};
 use crate::admission::Operation;
 use crate::apiserver::status::Status;
 use crate::manifest::{Object, Value, json};
@@ -82,21 +82,23 @@ impl Run<'_> {
         strategy::prepare_for_create(kind, &mut object, self.call.user);
         let creation_nanos = fill_system_fields(&mut object, self.cluster.new_uid(self.world), self.world);
         let base = text(&object, "metadata.generateName").to_owned();
+        if kind == "LimitRange" && text(&object, "metadata.name").is_empty() {
+            // Alone among the kinds, it needs no name of its own.
+            let uid = self.cluster.new_uid(self.world);
+            set(&mut object, &["metadata", "name"], Some(uid.into()));
+        }
         if text(&object, "metadata.name").is_empty() && !base.is_empty() {
             let name = generate_name(&base, self.world);
             set(&mut object, &["metadata", "name"], Some(name.into()));
         }
         strategy::complete(kind, &mut object);
         let name = text(&object, "metadata.name").to_owned();
-        let mut errors = validation::create(kind, self.hub.namespaced, &object);
+        let errors = validation::create(kind, self.hub.namespaced, &object);
         if !errors.is_empty() {
             return Err(Status::invalid(self.qualified_kind(), &name, &errors));
         }
         if kind == "Service" {
-            self.allocate(&mut object, &mut errors);
-            if !errors.is_empty() {
-                return Err(Status::invalid(self.qualified_kind(), &name, &errors));
-            }
+            services::allocate(self.cluster, self.hub, &mut object, self.world)?;
         }
         if !matches!(text(&object, "metadata.resourceVersion"), "" | "0") {
             return Err(Status::unknown("resourceVersion should not be set on objects to be created"));
