@@ -152,6 +152,11 @@ impl Run<'_> {
             return self.scale(verb);
         }
         match verb {
+            // Each kind exports in its own way; to answer the plain object would be wrong.
+            "get" if matches!(query(self.call.query, "export"), "1" | "t" | "T" | "true" | "TRUE" | "True") => {
+                let name = crate::request::quote(resource.resource);
+                Err(Status::bad_request(format!("export of {name} is not supported")))
+            }
             "get" => {
                 let object = self.existing()?.ok_or_else(|| self.not_found())?;
                 Ok((200, self.render(&object)))
