@@ -87,6 +87,7 @@ fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Ve
             message: format!("This command failed with status {status}: {}", output.trim_end()),
         });
     }
+    diagnostics.extend(notes(session, step.line));
     report::Step {
         command: step.command.clone(),
         line: step.line,
@@ -101,6 +102,13 @@ fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Ve
             .map(|exchange| report::exchange(exchange, session.release()))
             .collect(),
     }
+}
+
+/// What a start of the server was asked for and does not do.
+fn notes(session: &mut Session, line: u32) -> impl Iterator<Item = Diagnostic> + use<> {
+    let file = session.source();
+    let notes = session.take_notes().into_iter();
+    notes.map(move |message| Diagnostic { severity: Severity::Warning, file: file.clone(), line, column: 0, message })
 }
 
 fn choose(asked: Option<&str>, document: &mut Document, source: &Rc<str>) -> &'static Release {
@@ -138,8 +146,11 @@ fn restarts(command: &str) -> bool {
 /// server starts without it: the other answers are worth having.
 fn start(session: &mut Session, configuration: &Configuration, source: &Rc<str>, restarts: bool) -> Vec<Diagnostic> {
     let mut diagnostics = configuration.surplus(source, restarts);
-    let Err((_, message)) = session.restart(&configuration.flags()) else { return diagnostics };
     let line = configuration.places.first().copied().unwrap_or_default();
+    let Err((_, message)) = session.restart(&configuration.flags()) else {
+        diagnostics.extend(notes(session, line));
+        return diagnostics;
+    };
     // A step of the document that starts the server says so itself.
     if !restarts {
         let message = format!("The API server does not start with this configuration: {}", message.trim_end());

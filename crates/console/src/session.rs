@@ -46,6 +46,7 @@ pub struct Session {
     origin: Option<Rc<Origin>>,
     machine: Machine,
     exchanges: Vec<Exchange>,
+    notes: Vec<String>,
 }
 
 /// The machine that the API server runs on.
@@ -70,6 +71,7 @@ impl Session {
             origin: None,
             machine: Machine::Stopped(Store::default()),
             exchanges: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -85,6 +87,7 @@ impl Session {
         };
         match Server::start(self.release, flags, &self.files_for(flags), store, &mut self.world) {
             Ok(server) => {
+                self.notes = server.notes().to_vec();
                 self.machine = Machine::Running(Box::new(server));
                 Ok(())
             }
@@ -110,6 +113,11 @@ impl Session {
             }
         }
         files
+    }
+
+    /// What the flags of the last start ask for and is not done.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Loads a cluster as found.

@@ -27,6 +27,7 @@ pub struct Server {
     authenticators: Authenticators,
     auditor: Auditor,
     address: String,
+    notes: Vec<String>,
 }
 
 /// A server that did not start.
@@ -63,7 +64,7 @@ impl Server {
         store: Store,
         world: &mut World,
     ) -> Result<Self, Stopped> {
-        let Parts { authenticators, modes, abac, admission, encryption, auditor, address } =
+        let Parts { authenticators, modes, abac, admission, encryption, auditor, address, notes } =
             match start::parts(flags, files, world.now) {
                 Ok(parts) => parts,
                 Err((message, exit)) => return Err(Stopped { store, message, exit }),
@@ -76,7 +77,7 @@ impl Server {
         let authorizers = Authorizers::new(release, &modes, abac);
         let mut cluster = Cluster::new(release, store, format, authorizers, admission, world);
         bootstrap::run(&mut cluster, world);
-        let server = Self { cluster, authenticators, auditor, address };
+        let server = Self { cluster, authenticators, auditor, address, notes };
         match server.ended() {
             Some(message) => Err(Stopped { store: server.stop(), message, exit: 2 }),
             None => Ok(server),
@@ -121,6 +122,11 @@ impl Server {
         &self.cluster
     }
 
+    /// What its flags ask for and is not done here, one sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// Its audit policy and backends.
     pub fn auditor(&self) -> &Auditor {
         &self.auditor
@@ -160,7 +166,10 @@ impl Server {
         };
         let mut trail = self.auditor.received(request, &url, &info, &identity.user, world);
         let reply = self.serve_audited(request, &url, &info, trace, &mut trail, world);
-        trace.audit = self.auditor.responded(trail, reply.status, reply.written, world);
+        trace.audit = match self.cluster.ended {
+            Some(failure) => self.auditor.panicked(trail, &failure.to_string(), world),
+            None => self.auditor.responded(trail, reply.status, reply.written, world),
+        };
         reply
     }
 

@@ -14,6 +14,20 @@ use crate::authorization::{Mode, abac};
 use crate::encryption;
 use crate::request::quote;
 
+/// Flags that change answers of the real server and none of this one.
+const WITHOUT_EFFECT: [&str; 10] = [
+    "admission-control-config-file",
+    "authentication-token-webhook-config-file",
+    "etcd-prefix",
+    "experimental-bootstrap-token-auth",
+    "experimental-keystone-url",
+    "oidc-issuer-url",
+    "requestheader-client-ca-file",
+    "runtime-config",
+    "storage-media-type",
+    "storage-versions",
+];
+
 /// The parts of a server that flags and files decide.
 pub(super) struct Parts {
     pub(super) authenticators: Authenticators,
@@ -24,6 +38,8 @@ pub(super) struct Parts {
     pub(super) auditor: Auditor,
     /// The address that the server gives as its own.
     pub(super) address: String,
+    /// What was asked for and is not done.
+    pub(super) notes: Vec<String>,
 }
 
 /// The parts that `arguments` ask for; the error is what the server prints, and its exit status.
@@ -44,6 +60,15 @@ fn build(flags: &Flags, files: &Files, now: DateTime<Utc>) -> Result<Parts, Stri
     let (modes, abac) = authorizers(flags, files).map_err(|error| format!("invalid authorization config: {error}"))?;
     let admission = Plugin::chain(flags.text("admission-control"))
         .map_err(|error| format!("failed to initialize admission: {error}"))?;
+    let flags_without_effect = flags.given().filter(|name| WITHOUT_EFFECT.contains(name));
+    let notes = flags_without_effect
+        .map(|name| format!("--{name} is accepted and changes nothing here: answers are those of a server without it."))
+        .chain(admission.iter().filter_map(|plugin| match plugin {
+            Plugin::NotSimulated("AlwaysAdmit") => None,
+            Plugin::NotSimulated(name) => Some(format!("The admission plugin {name} lets everything through here.")),
+            _ => None,
+        }))
+        .collect();
     let or = |value: &str, default: &str| if value.is_empty() { default.to_owned() } else { value.to_owned() };
     let address = or(flags.text("advertise-address"), "127.0.0.1");
     Ok(Parts {
@@ -53,6 +78,7 @@ fn build(flags: &Flags, files: &Files, now: DateTime<Utc>) -> Result<Parts, Stri
         admission,
         encryption,
         auditor,
+        notes,
         address: format!("{address}:{}", or(flags.text("secure-port"), "6443")),
     })
 }
@@ -148,6 +174,19 @@ mod tests {
     use crate::manifest::Value;
 
     const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/1.7/config/errors.jsonl");
+
+    #[test]
+    fn what_is_not_done_is_said() {
+        let flags = ["--oidc-issuer-url=https://x", "--admission-control=NodeRestriction,AlwaysAdmit,LimitRanger"];
+        let parts = parts(&flags.map(str::to_owned), &Files::new(), DateTime::UNIX_EPOCH).ok().unwrap();
+        assert_eq!(
+            parts.notes,
+            [
+                "--oidc-issuer-url is accepted and changes nothing here: answers are those of a server without it.",
+                "The admission plugin LimitRanger lets everything through here.",
+            ]
+        );
+    }
 
     #[test]
     fn starts_and_fails_to_start_as_recorded() {
