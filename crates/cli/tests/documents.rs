@@ -67,7 +67,6 @@ fn acceptance_node() {
 }
 
 #[test]
-#[ignore = "etcdctl is being built"]
 fn acceptance_encryption() {
     if let Some(file) = shared("acceptance/encryption.md") {
         assert_eq!(differences(&file), "");

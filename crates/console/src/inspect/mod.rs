@@ -158,9 +158,7 @@ impl Inspection {
             document.insert("key".into(), key.as_str().into());
         }
         document.insert("provider".into(), self.provider.as_str().into());
-        if !self.key_name.is_empty() {
-            document.insert("keyName".into(), self.key_name.as_str().into());
-        }
+        document.insert("keyName".into(), self.key_name.as_str().into());
         match &self.object {
             Ok(object) => {
                 document.insert("stale".into(), self.stale.into());

@@ -540,11 +540,12 @@ impl Step<'_> {
             Leaf::String | Leaf::Bytes | Leaf::Quantity | Leaf::IntOrString | Leaf::Time | Leaf::Raw => {
                 let inner = reader.delimited()?;
                 let (from, to) = (inner.base, inner.base + inner.bytes.len());
-                let value = match leaf {
-                    Leaf::String => inner.text().into(),
-                    Leaf::Bytes => STANDARD.encode(inner.bytes).into(),
-                    leaf => message(leaf, inner)?,
-                };
+                if leaf == Leaf::Bytes {
+                    // JSON shows base64; these are the bytes themselves.
+                    self.parts.field(self.head, from, to, path, self.number, || Value::from(inner.text()).to_string());
+                    return Ok(STANDARD.encode(inner.bytes).into());
+                }
+                let value = if leaf == Leaf::String { inner.text().into() } else { message(leaf, inner)? };
                 self.parts.field(self.head, from, to, path, self.number, || value.to_string());
                 value
             }
