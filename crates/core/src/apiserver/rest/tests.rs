@@ -314,7 +314,7 @@ fn a_node_changes_itself_and_its_own_pods() {
     };
     let node = |name: &str| json!({"metadata": {"name": name}});
     let merge = json!({"metadata": {"labels": {"a": "b"}}});
-    let table: &[(&str, &str, &str, &str, Value, Result<u16, &str>)] = &[
+    let table = [
         (
             "POST",
             "pods",
@@ -413,7 +413,7 @@ fn a_node_changes_itself_and_its_own_pods() {
     ];
     let kubelet = User { name: "system:node:a".into(), groups: vec!["system:nodes".into()], ..User::default() };
     let release = cluster.release;
-    for (method, resource, name, subresource, body, expected) in table {
+    for (method, resource, name, subresource, body, expected) in &table {
         let resource = release.resource("", "v1", resource).unwrap();
         let namespace = if resource.namespaced { "n" } else { "" };
         let content_type = if *method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
