@@ -30,7 +30,6 @@ fn is_permutation(one: &str, other: &str) -> bool {
 }
 
 #[test]
-#[ignore = "77 of 14,400: pods with an unquoted n for a string are left out"]
 fn recorded_reviews() {
     let Some(folder) = vectors("review") else { return };
     let mut count = 0;

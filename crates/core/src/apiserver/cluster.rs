@@ -131,7 +131,8 @@ impl Cluster {
     /// an error; what the server would refuse is taken with a warning.
     pub fn load(&mut self, objects: Vec<Object>, world: &mut World) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
-        for object in objects {
+        for mut object in objects {
+            diagnostics.extend(read_words_as_text(self.release, &mut object));
             if let Err((severity, message)) = self.load_one(&object, world) {
                 let place = object.origin.as_ref().map(|origin| origin.place(&[PathStep::Key("metadata")]));
                 let place = place.filter(|_| severity == Severity::Warning);
@@ -226,6 +227,77 @@ impl Cluster {
         let value = self.release.canonical("v1", "Pod", value).unwrap_or(kept);
         Object { creation_nanos: pod.creation_nanos, ..Object::new(value, pod.origin.clone()) }
     }
+}
+
+/// Booleans of one object that are looked at: each may cost another reading of the object.
+const MOST_WORDS: usize = 200;
+
+/// Turns words that YAML 1.1 takes for booleans (`n`, `yes`, `off`) back into text where the object cannot be read with
+/// the boolean: the reader that made the cluster took them for text, or they would not be in it.
+fn read_words_as_text(release: &Release, object: &mut Object) -> Vec<Diagnostic> {
+    let Some(origin) = object.origin.clone().filter(|origin| origin.has_spellings()) else { return Vec::new() };
+    let (api_version, kind) = (object.api_version().to_owned(), object.kind().to_owned());
+    let reads = |value: &Value| release.decode(&api_version, &kind, value.clone()).is_ok();
+    if reads(&object.value) {
+        return Vec::new();
+    }
+    let mut words = Vec::new();
+    let mut looked_at = 0;
+    find_booleans(&object.value, &mut Vec::new(), &mut |path| {
+        looked_at += 1;
+        if looked_at <= MOST_WORDS {
+            words.extend(origin.spelling(path).map(|word| (pointer(path), origin.place(path), word.to_owned())));
+        }
+    });
+    let set = |value: &mut Value, pointer: &str, new: Value| {
+        value.pointer_mut(pointer).map(|part| std::mem::replace(part, new)).unwrap_or_default()
+    };
+    // Every type takes null, so that each word can be tried alone.
+    let mut bare = object.value.clone();
+    let booleans: Vec<Value> = words.iter().map(|(pointer, ..)| set(&mut bare, pointer, Value::Null)).collect();
+    if !reads(&bare) {
+        return Vec::new();
+    }
+    let mut diagnostics = Vec::new();
+    for ((pointer, place, word), boolean) in words.into_iter().zip(booleans) {
+        set(&mut bare, &pointer, boolean);
+        if !reads(&bare) {
+            set(&mut object.value, &pointer, word.as_str().into());
+            let message = format!(
+                "Kubernetes reads the bare word `{word}` as a boolean and would refuse this {kind} for it: put it in quotes. \
+                 It is loaded as text."
+            );
+            let severity = Severity::Warning;
+            diagnostics.push(Diagnostic { severity, file: place.file, line: place.line, column: 0, message });
+        }
+        set(&mut bare, &pointer, Value::Null);
+    }
+    diagnostics
+}
+
+fn find_booleans<'a>(value: &'a Value, path: &mut Vec<PathStep<'a>>, found: &mut impl FnMut(&[PathStep<'_>])) {
+    let mut below = |step, part, found: &mut _| {
+        path.push(step);
+        find_booleans(part, path, found);
+        path.pop();
+    };
+    match value {
+        Value::Object(members) => members.iter().for_each(|(key, part)| below(PathStep::Key(key), part, found)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, part)| below(PathStep::Index(index), part, found))
+        }
+        Value::Bool(_) => found(path),
+        _ => {}
+    }
+}
+
+/// A path as RFC 6901 writes it.
+fn pointer(path: &[PathStep<'_>]) -> String {
+    let step = |step: &PathStep<'_>| match step {
+        PathStep::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        PathStep::Index(index) => format!("/{index}"),
+    };
+    path.iter().map(step).collect()
 }
 
 /// Sets a pod's condition to true.

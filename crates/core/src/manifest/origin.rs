@@ -20,6 +20,8 @@ pub enum PathStep<'a> {
 pub struct Origin {
     file: Rc<str>,
     nodes: Box<[Node]>,
+    /// Booleans that the text spells in another way than `true` and `false`, by the index of their node.
+    spelled: Box<[(u32, Box<str>)]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +37,7 @@ struct Node {
 impl Origin {
     /// An origin of which only the lines are known: an object that a command made.
     pub fn lines(file: Rc<str>, line: u32, end_line: u32) -> Self {
-        Self { file, nodes: Box::new([Node { label: 0, line, end_line, next: 1 }]) }
+        Self { file, nodes: Box::new([Node { label: 0, line, end_line, next: 1 }]), spelled: Box::default() }
     }
 
     /// The text's name, as in [`Place::file`].
@@ -50,6 +52,18 @@ impl Origin {
         Place { file: self.file.clone(), line, end_line }
     }
 
+    /// Whether [`Origin::spelling`] has something to say of any part.
+    pub fn has_spellings(&self) -> bool {
+        !self.spelled.is_empty()
+    }
+
+    /// How the text spells the boolean at `path`, where that is neither `true` nor `false`: `n`, `yes`, `Off`.
+    pub fn spelling(&self, path: &[PathStep<'_>]) -> Option<&str> {
+        let node = path.iter().try_fold(0, |at, step| self.child(at, *step))? as u32;
+        let at = self.spelled.binary_search_by_key(&node, |(node, _)| *node).ok()?;
+        self.spelled.get(at).map(|(_, text)| &**text)
+    }
+
     /// The origin of the part at `path` as an object of its own; of the nearest part around it where the text has none.
     pub fn part(&self, path: &[PathStep<'_>]) -> Origin {
         self.from(self.nearest(path))
@@ -60,7 +74,10 @@ impl Origin {
         let to = self.nodes.get(from).map_or(from, |node| node.next as usize);
         let part = self.nodes.get(from..to).unwrap_or_default();
         let nodes = part.iter().map(|node| Node { next: node.next - from as u32, ..*node }).collect();
-        Self { file: self.file.clone(), nodes }
+        let start = self.spelled.partition_point(|(node, _)| (*node as usize) < from);
+        let spelled = self.spelled.iter().skip(start).take_while(|(node, _)| (*node as usize) < to);
+        let spelled = spelled.map(|(node, text)| (node - from as u32, text.clone())).collect();
+        Self { file: self.file.clone(), nodes, spelled }
     }
 
     /// The origins of the elements of the sequence at `path`, each with its index; in one pass, however many there are.
@@ -109,6 +126,7 @@ impl Origin {
 pub struct OriginBuilder {
     nodes: Vec<Node>,
     open: Vec<usize>,
+    spelled: Vec<(u32, Box<str>)>,
 }
 
 impl OriginBuilder {
@@ -116,6 +134,13 @@ impl OriginBuilder {
     pub fn open(&mut self, step: PathStep<'_>, line: u32) {
         self.open.push(self.nodes.len());
         self.nodes.push(Node { label: label(step), line, end_line: line, next: 0 });
+    }
+
+    /// The node opened last is a boolean that the text spells `text`.
+    pub fn spelled(&mut self, text: &str) {
+        if let Some(node) = self.open.last() {
+            self.spelled.push((*node as u32, text.into()));
+        }
     }
 
     /// The node opened last and not yet closed ends at `end_line`.
@@ -129,7 +154,7 @@ impl OriginBuilder {
 
     /// The finished origin of a text named `file`.
     pub fn finish(self, file: Rc<str>) -> Origin {
-        Origin { file, nodes: self.nodes.into() }
+        Origin { file, nodes: self.nodes.into(), spelled: self.spelled.into() }
     }
 }
 

@@ -593,3 +593,28 @@ fn services_get_an_address_and_ports_of_their_own() {
     assert!(!addresses.contains("10.0.0.1"));
     assert!(ports.iter().all(|port| (30000..=32767).contains(port)));
 }
+
+#[test]
+fn words_that_yaml_takes_for_booleans_are_text_where_text_belongs() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {a: y, b: no, c: \"n\"}}\nspec:\n  hostNetwork: yes\n  \
+                containers: [{name: c, image: i}]\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: q, labels: {a: 1}}\n";
+    let (documents, _) = crate::manifest::parse(&"a.yaml".into(), 1, text);
+    let objects = documents.into_iter().flat_map(|document| crate::manifest::objects(document).0).collect();
+    let found = cluster.load(objects, &mut world);
+    let messages: Vec<_> =
+        found.iter().map(|found| (found.line, found.message.get(..43).unwrap_or_default())).collect();
+    assert_eq!(
+        messages,
+        [
+            (3, "Kubernetes reads the bare word `y` as a boo"),
+            (3, "Kubernetes reads the bare word `no` as a bo"),
+            (8, "Pod \"q\" cannot be read: json: cannot unmars"),
+        ]
+    );
+    let pod =
+        cluster.store.get("/registry/pods/default/p").and_then(|entry| entry.object.as_ref().ok()).cloned().unwrap();
+    assert_eq!(pod.value["metadata"]["labels"], json!({"a": "y", "b": "no", "c": "n"}));
+    assert_eq!(pod.value["spec"]["hostNetwork"], json!(true));
+}

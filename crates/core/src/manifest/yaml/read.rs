@@ -161,6 +161,9 @@ impl Reader<'_> {
                     self.failure(format!("{text} is no number that JSON can hold"), span.start.line(), span.start.col())
                 })?;
                 self.open(line);
+                if value.is_boolean() && !matches!(&*text, "true" | "false") {
+                    self.origin.spelled(&text);
+                }
                 self.origin.close(end_line);
                 self.remember(anchor, || value.clone());
                 self.put(value, end_line);
