@@ -69,7 +69,7 @@ fn requests(clock: Clock<'_>) -> f64 {
                 contexts: [{name: x, context: {cluster: c}}]\ncurrent-context: x\n";
     let now = world.borrow().now;
     let ready = auditor.set_policy("p", Some((&"p".into(), 1, "rules: [{level: RequestResponse}]")));
-    auditor.set_log();
+    auditor.set_log("audit.log");
     if ready.and_then(|()| auditor.set_webhook("h", Some(hook), "blocking", now)).is_err() {
         return 0.0;
     }

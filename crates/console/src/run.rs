@@ -55,6 +55,8 @@ pub fn run(name: &str, text: &str, release: Option<&str>) -> Report {
             Block::Step(step) => steps.push(run_step(step, &mut session, &mut diagnostics)),
         }
     }
+    diagnostics.extend(session.take_warnings());
+    let (log, deliveries) = session.audit();
     Report {
         version: report::VERSION,
         title: document.title.clone(),
@@ -62,6 +64,7 @@ pub fn run(name: &str, text: &str, release: Option<&str>) -> Report {
         files: report::files(&document),
         steps,
         graph: report::graph(session.graph()),
+        audit: report::audit_trail(log, deliveries),
         diagnostics: report::diagnostics(diagnostics, &document, text),
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use portcullis_core::apiserver::{Exchange, File, Files, Response};
+use portcullis_core::audit::{self, Delivery, Policy};
 use portcullis_core::graph::View;
 use portcullis_core::manifest::{Diagnostic, Object, Origin};
 use portcullis_core::release::Release;
@@ -47,6 +48,17 @@ pub struct Session {
     machine: Machine,
     exchanges: Vec<Exchange>,
     notes: Vec<String>,
+    audit: AuditBackends,
+}
+
+/// What stands behind the audit backends of every server that ran.
+#[derive(Default)]
+struct AuditBackends {
+    log: Vec<String>,
+    deliveries: Vec<Delivery>,
+    /// URLs of webhooks.
+    webhooks: Vec<String>,
+    warnings: Vec<Diagnostic>,
 }
 
 /// The machine that the API server runs on.
@@ -72,6 +84,7 @@ impl Session {
             machine: Machine::Stopped(Store::default()),
             exchanges: Vec::new(),
             notes: Vec::new(),
+            audit: AuditBackends::default(),
         }
     }
 
@@ -88,6 +101,14 @@ impl Session {
         match Server::start(self.release, flags, &self.files_for(flags), store, &mut self.world) {
             Ok(server) => {
                 self.notes = server.notes().to_vec();
+                let auditor = server.auditor();
+                self.audit.webhooks.extend(auditor.webhook_url().map(str::to_owned));
+                for warning in auditor.policy().map(Policy::warnings).unwrap_or_default() {
+                    // The same policy may start more than one server.
+                    if !self.audit.warnings.contains(&warning) {
+                        self.audit.warnings.push(warning);
+                    }
+                }
                 self.machine = Machine::Running(Box::new(server));
                 Ok(())
             }
@@ -134,6 +155,19 @@ impl Session {
             server.settle(&mut self.world);
             self.bury();
         }
+        self.take_audit();
+    }
+
+    /// Brings what the audit backends wrote to where it belongs.
+    fn take_audit(&mut self) {
+        let Machine::Running(server) = &mut self.machine else { return };
+        let outbox = server.take_audit();
+        let path = server.auditor().log_path().filter(|path| *path != "-").map(str::to_owned);
+        self.audit.deliveries.extend(outbox.deliveries);
+        self.audit.log.extend(outbox.log.lines().map(str::to_owned));
+        if let Some(path) = path.filter(|_| !outbox.log.is_empty()) {
+            self.append(&path, outbox.log.as_bytes());
+        }
     }
 
     /// Sends one request; what it creates comes from the step's line unless the request says otherwise.
@@ -149,7 +183,9 @@ impl Session {
         }
         let exchange = server.handle(request, &mut self.world);
         let response = exchange.response.clone();
+        self.audit.warnings.extend(exchange.audit.as_ref().and_then(|audited| audited.warning.clone()));
         self.exchanges.push(exchange);
+        self.take_audit();
         // A request at which the server ends gets no answer.
         match self.bury() {
             None => Ok(response),
@@ -220,6 +256,12 @@ impl Session {
             Some((host, port)) if port.parse::<u16>().is_ok() => (host, port),
             _ => (authority, if scheme == "https" { "443" } else { "80" }),
         };
+        let url = format!("{scheme}://{authority}");
+        if self.audit.webhooks.iter().any(|webhook| audit::same_server(webhook, &url)) {
+            let arrived = self.audit.deliveries.iter().filter(|delivery| audit::same_server(&delivery.url, &url));
+            let texts: Vec<String> = arrived.map(Delivery::to_text).collect();
+            return Ok(Response { status: 200, headers: Vec::new(), body: texts.join("\n").into_bytes() });
+        }
         let names = [
             "apiserver",
             "kube-apiserver",
@@ -326,6 +368,16 @@ impl Session {
             Machine::Running(server) => server.cluster().authorizers.informers().graph().view(VERTICES),
             Machine::Stopped(_) => View::default(),
         }
+    }
+
+    /// The lines that the audit log got, and what arrived at webhooks, oldest first.
+    pub(crate) fn audit(&self) -> (&[String], &[Delivery]) {
+        (&self.audit.log, &self.audit.deliveries)
+    }
+
+    /// What people should know about the audit policies that were used.
+    pub(crate) fn take_warnings(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.audit.warnings)
     }
 
     /// The requests of the step that ran.

@@ -12,6 +12,8 @@ export interface Report {
   steps: Step[];
   /** Which node reaches which object, at the document's end. */
   graph: Graph;
+  /** What its requests left in the audit backends. */
+  audit: AuditTrail;
   /** What is wrong with it. */
   diagnostics: Diagnostic[];
 }
@@ -92,6 +94,40 @@ export interface Exchange {
   response: Response;
   /** What it wrote to etcd. */
   etcd: Write[];
+  /** What was recorded of it; absent where nothing audits. */
+  audit?: Audit;
+}
+
+/** The audit policy's answer, and what it left. */
+export interface Audit {
+  /** `None` for the basic log, which knows no levels. */
+  level: "None" | "Metadata" | "Request" | "RequestResponse";
+  /** The rule that says so; absent where none matches. */
+  rule?: Location;
+  /** The stages at which an event was made, in order. */
+  stages: string[];
+  /** The event of each stage as the webhook gets it: JSON. */
+  events: string[];
+  /** The lines that it left in the log. */
+  log: string[];
+}
+
+/** What the audit backends hold at the end. */
+export interface AuditTrail {
+  /** The lines of the log, whatever its path, in the order written. */
+  log: string[];
+  /** What the webhook's server received, oldest first. */
+  deliveries: Delivery[];
+}
+
+/** A request to the webhook's server. */
+export interface Delivery {
+  method: string;
+  url: string;
+  /** Name and value, in wire order. */
+  headers: [string, string][];
+  /** An EventList as JSON. */
+  body: string;
 }
 
 /** The request line, headers and body. */

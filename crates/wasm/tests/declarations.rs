@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use portcullis_console::report::{
-    Admission, Attributes, Authorization, Authorizer, Because, Diagnostic, Edge, Exchange, File, Graph, Location,
-    NearMiss, Report, Request, Response, Step, User, VERSION, Vertex, Write,
+    Admission, Attributes, Audit, AuditTrail, Authorization, Authorizer, Because, Delivery, Diagnostic, Edge, Exchange,
+    File, Graph, Location, NearMiss, Report, Request, Response, Step, User, VERSION, Vertex, Write,
 };
 use serde_json::Value;
 
@@ -134,6 +134,13 @@ fn full() -> Report {
         admission: vec![Admission { plugin: "NodeRestriction", admitted: true, message: text() }],
         response: Response { status: 200, headers: pairs(), body: text() },
         etcd: vec![Write { key: text(), revision: 1, put: true }],
+        audit: Some(Audit {
+            level: "Metadata",
+            rule: Some(location()),
+            stages: vec!["ResponseComplete"],
+            events: vec![text()],
+            log: vec![text()],
+        }),
     };
     let step = Step {
         command: text(),
@@ -155,6 +162,10 @@ fn full() -> Report {
             vertices: vec![Vertex { kind: "Pod", namespace: text(), name: text(), exists: true, location: location() }],
             edges: vec![Edge { from: 0, to: 0, location: location() }],
             hidden: 0,
+        },
+        audit: AuditTrail {
+            log: vec![text()],
+            deliveries: vec![Delivery { method: text(), url: text(), headers: pairs(), body: text() }],
         },
         diagnostics: vec![Diagnostic { severity: "error", file: text(), line: 1, column: 1, message: text() }],
     }

@@ -1,6 +1,7 @@
 //! What the rooms of the server say, in the words of the report.
 
 use portcullis_core::apiserver;
+use portcullis_core::audit;
 use portcullis_core::authorization::{self, Decision, Failed, Verdict};
 use portcullis_core::graph;
 use portcullis_core::manifest::{self, Severity};
@@ -8,8 +9,8 @@ use portcullis_core::release::Release;
 use portcullis_core::request::RequestInfo;
 
 use super::{
-    Admission, Attributes, Authorization, Authorizer, Because, Diagnostic, Edge, Exchange, File, Graph, Location,
-    NearMiss, Request, Response, User, Vertex, Write,
+    Admission, Attributes, Audit, AuditTrail, Authorization, Authorizer, Because, Delivery, Diagnostic, Edge, Exchange,
+    File, Graph, Location, NearMiss, Request, Response, User, Vertex, Write,
 };
 use crate::transcript::{Block, Document};
 
@@ -114,6 +115,13 @@ pub fn exchange(exchange: &apiserver::Exchange, release: &Release) -> Exchange {
             .iter()
             .map(|write| Write { key: write.key.clone(), revision: write.revision, put: write.put })
             .collect(),
+        audit: exchange.audit.as_ref().map(|audited| Audit {
+            level: audited.level.name(),
+            rule: audited.rule.as_ref().map(location),
+            stages: audited.events.iter().map(|event| event.stage.name()).collect(),
+            events: audited.events.iter().map(|event| event.json.clone()).collect(),
+            log: audited.log.clone(),
+        }),
     }
 }
 
@@ -128,6 +136,17 @@ pub fn graph(view: graph::View) -> Graph {
     });
     let edges = view.edges.iter().map(|it| Edge { from: it.from, to: it.to, location: location(&it.location) });
     Graph { vertices: vertices.collect(), edges: edges.collect(), hidden: view.hidden }
+}
+
+/// What the audit backends hold.
+pub fn audit_trail(log: &[String], deliveries: &[audit::Delivery]) -> AuditTrail {
+    let deliveries = deliveries.iter().map(|delivery| Delivery {
+        method: delivery.method.to_owned(),
+        url: delivery.url.clone(),
+        headers: delivery.headers.clone(),
+        body: delivery.body.clone(),
+    });
+    AuditTrail { log: log.to_vec(), deliveries: deliveries.collect() }
 }
 
 fn authorization(decision: &Decision) -> Authorization {

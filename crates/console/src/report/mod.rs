@@ -7,7 +7,7 @@ mod fill;
 
 use serde::Serialize;
 
-pub(crate) use fill::{diagnostics, exchange, files, graph};
+pub(crate) use fill::{audit_trail, diagnostics, exchange, files, graph};
 
 /// The interface's version.
 pub const VERSION: u32 = 1;
@@ -28,6 +28,8 @@ pub struct Report {
     pub steps: Vec<Step>,
     /// Which node reaches which object, at the document's end.
     pub graph: Graph,
+    /// What its requests left in the audit backends.
+    pub audit: AuditTrail,
     /// What is wrong with it.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -67,6 +69,30 @@ pub struct Edge {
     pub to: usize,
     /// The line that made it. A [`Because`] of a path has the same location.
     pub location: Location,
+}
+
+/// What the audit backends hold at the end.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditTrail {
+    /// The lines of the log, whatever its path, in the order written.
+    pub log: Vec<String>,
+    /// What the webhook's server received, oldest first.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// A request to the webhook's server.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// `POST`.
+    pub method: String,
+    /// With scheme and host.
+    pub url: String,
+    /// Name and value, in wire order.
+    pub headers: Vec<(String, String)>,
+    /// An EventList as JSON.
+    pub body: String,
 }
 
 /// A file fence.
@@ -128,6 +154,26 @@ pub struct Exchange {
     pub response: Response,
     /// What it wrote to etcd.
     pub etcd: Vec<Write>,
+    /// What was recorded of it; absent where nothing audits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
+}
+
+/// The audit policy's answer, and what it left.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Audit {
+    /// `None`, `Metadata`, `Request` or `RequestResponse`; `None` for the basic log, which knows no levels.
+    pub level: &'static str,
+    /// The rule that says so; absent where none matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Location>,
+    /// The stages at which an event was made, in order.
+    pub stages: Vec<&'static str>,
+    /// The event of each stage as the webhook gets it: JSON.
+    pub events: Vec<String>,
+    /// The lines that it left in the log.
+    pub log: Vec<String>,
 }
 
 /// The request line, headers and body.

@@ -100,8 +100,8 @@ fn auditor(flags: &Flags, files: &Files, now: DateTime<Utc>) -> Result<Auditor, 
     if let Some(path) = given("audit-policy-file") {
         auditor.set_policy(path, files.get(path).map(|file| (&file.source, file.first_line, &*file.text)))?;
     }
-    if given("audit-log-path").is_some() {
-        auditor.set_log();
+    if let Some(path) = given("audit-log-path") {
+        auditor.set_log(path);
     }
     if let Some(path) = given("audit-webhook-config-file") {
         auditor.set_webhook(path, files.get(path).map(|file| &*file.text), flags.text("audit-webhook-mode"), now)?;

@@ -3,6 +3,7 @@
 //! Behaviour: `apiserver/pkg/endpoints/filters/audit.go` and, where the gate `AdvancedAuditing` is off,
 //! `legacy_audit.go`; start errors of `apiserver/pkg/server/options/audit.go`.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
@@ -20,9 +21,11 @@ use crate::world::World;
 pub struct Auditor {
     advanced: bool,
     policy: Option<Policy>,
-    log: bool,
+    log: Option<String>,
     webhook: Option<Webhook>,
     outbox: Outbox,
+    /// Rules that were warned of, and for what.
+    warned: BTreeSet<(usize, &'static str)>,
 }
 
 /// What left the server since it was last taken.
@@ -58,7 +61,7 @@ pub struct Audited {
     pub events: Vec<Recorded>,
     /// The lines that it wrote to the log.
     pub log: Vec<String>,
-    /// The rule hands the contents of secrets to the webhook: the request showed it.
+    /// The rule hands the contents of secrets to the webhook: this request is the first to show it.
     pub warning: Option<Diagnostic>,
 }
 
@@ -73,7 +76,15 @@ pub struct Trail {
 enum Filter {
     Off,
     Basic { id: String },
-    Advanced { event: Box<Event>, long_running: bool, secret: Option<String> },
+    Advanced { event: Box<Event>, long_running: bool, secret: Option<Secret> },
+}
+
+/// What a rule hands to the webhook if the request's objects have contents.
+#[derive(Clone, Debug)]
+struct Secret {
+    what: &'static str,
+    rule: usize,
+    shown_by: String,
 }
 
 impl Auditor {
@@ -92,9 +103,9 @@ impl Auditor {
         Ok(())
     }
 
-    /// `--audit-log-path`.
-    pub fn set_log(&mut self) {
-        self.log = true;
+    /// `--audit-log-path`; `-` is the server's standard output.
+    pub fn set_log(&mut self, path: &str) {
+        self.log = Some(path.to_owned());
     }
 
     /// `--audit-webhook-config-file` with its text if there is such a file, and `--audit-webhook-mode`.
@@ -106,7 +117,7 @@ impl Auditor {
         now: DateTime<Utc>,
     ) -> Result<(), String> {
         self.needs_gate("webhook")?;
-        let webhook = Webhook::new(path, text, mode, self.log, now);
+        let webhook = Webhook::new(path, text, mode, self.log.is_some(), now);
         self.webhook = Some(webhook.map_err(|error| format!("initializing audit webhook: {error}"))?);
         Ok(())
     }
@@ -121,6 +132,16 @@ impl Auditor {
     /// The policy, if there is one.
     pub fn policy(&self) -> Option<&Policy> {
         self.policy.as_ref()
+    }
+
+    /// The path of the log, if there is one.
+    pub fn log_path(&self) -> Option<&str> {
+        self.log.as_deref()
+    }
+
+    /// The URL of the webhook's server, if there is one.
+    pub fn webhook_url(&self) -> Option<&str> {
+        self.webhook.as_ref().map(Webhook::url)
     }
 
     /// What left the server since the last call.
@@ -147,7 +168,7 @@ impl Auditor {
         let audited = Audited { level: Level::None, rule: None, events: Vec::new(), log: Vec::new(), warning: None };
         let mut trail = Trail { filter: Filter::Off, audited };
         if !self.advanced {
-            if self.log {
+            if self.log.is_some() {
                 let id = uuid(world);
                 self.log_line(&mut trail.audited, basic_line(&id, request, url, info, user, world.now));
                 trail.filter = Filter::Basic { id };
@@ -158,14 +179,15 @@ impl Auditor {
         let (level, rule) = policy.level(user, info);
         trail.audited.level = level;
         trail.audited.rule = rule.map(|rule| policy.location(rule));
-        if level == Level::None || !self.log && self.webhook.is_none() {
+        if level == Level::None || self.log.is_none() && self.webhook.is_none() {
             return trail;
         }
         let event = Event::new(level, request, url, info, user, world);
         self.record(&mut trail.audited, &event, Stage::RequestReceived, world.now);
         // In 1.7 the log holds no bodies.
         let secret = (level >= Level::Request && self.webhook.is_some()).then(|| secrets_of(info)).flatten();
-        let secret = secret.map(|what| format!("{what} to the audit webhook, as {} {url} showed", request.method));
+        let secret =
+            secret.zip(rule).map(|(what, rule)| Secret { what, rule, shown_by: format!("{} {url}", request.method) });
         trail.filter = Filter::Advanced { event: Box::new(event), long_running: is_long_running(info), secret };
         trail
     }
@@ -201,7 +223,8 @@ impl Auditor {
                 self.record(&mut audited, &event, Stage::ResponseComplete, world.now);
                 let shown = event.request_object.is_some()
                     || event.response_object.as_ref().is_some_and(|object| !object.starts_with("{\"kind\":\"Status\""));
-                audited.warning = secret.filter(|_| shown).and_then(|secret| warning(&audited, &secret));
+                let secret = secret.filter(|secret| shown && self.warned.insert((secret.rule, secret.what)));
+                audited.warning = secret.and_then(|secret| warning(&audited, &secret));
             }
         }
         Some(audited)
@@ -224,7 +247,7 @@ impl Auditor {
 
     fn record(&mut self, audited: &mut Audited, event: &Event, stage: Stage, now: DateTime<Utc>) {
         let json = event.json(stage);
-        if self.log {
+        if self.log.is_some() {
             self.log_line(audited, event.line(stage));
         }
         if let Some(webhook) = &mut self.webhook {
@@ -305,13 +328,16 @@ fn secrets_of(info: &RequestInfo) -> Option<&'static str> {
     }
 }
 
-fn warning(audited: &Audited, secret: &str) -> Option<Diagnostic> {
+fn warning(audited: &Audited, secret: &Secret) -> Option<Diagnostic> {
     let rule = audited.rule.as_ref()?;
     let place = rule.place.as_ref()?;
     let message = format!(
-        "{} ({}) hands the contents of {secret}. Put a rule with level Metadata for them before it.",
+        "{} ({}) hands the contents of {} to the audit webhook, as {} showed. Put a rule with level Metadata for them \
+         before it.",
         rule.path,
-        audited.level.name()
+        audited.level.name(),
+        secret.what,
+        secret.shown_by
     );
     Some(Diagnostic { severity: Severity::Warning, file: place.file.clone(), line: place.line, column: 0, message })
 }
@@ -358,7 +384,7 @@ mod tests {
             auditor.set_policy(flags.text("audit-policy-file"), policy)?;
         }
         if !flags.text("audit-log-path").is_empty() {
-            auditor.set_log();
+            auditor.set_log(flags.text("audit-log-path"));
         }
         let hook = flags.text("audit-webhook-config-file");
         if !hook.is_empty() {
@@ -391,7 +417,7 @@ mod tests {
         let mut auditor = Auditor::new(true);
         let policy = format!("rules: [{{level: {level}}}]");
         auditor.set_policy("p", Some((&"doc.md".into(), 1, &policy))).unwrap();
-        auditor.set_log();
+        auditor.set_log("audit.log");
         let hook = "clusters: [{name: c, cluster: {server: 'https://bin/'}}]\ncontexts: [{name: x, context: {cluster: c}}]\n\
                     current-context: x\n";
         auditor.set_webhook("h", Some(hook), "blocking", DateTime::UNIX_EPOCH).unwrap();

@@ -13,7 +13,7 @@ pub use auditor::{Audited, Auditor, Outbox, Trail, Written, stages};
 pub use event::{Recorded, Stage};
 pub use policy::{GroupResources, Policy, Rule};
 pub use shadow::{Shadow, shadows};
-pub use webhook::Delivery;
+pub use webhook::{Delivery, same_server};
 
 /// How much of a request is recorded. Each level includes the ones before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

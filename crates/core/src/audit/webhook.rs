@@ -31,17 +31,17 @@ impl Delivery {
         text.extend(["\n", &self.body]);
         text
     }
+}
 
-    /// Whether `url` names the server that got it: scheme, host and port are the same.
-    pub fn went_to(&self, url: &str) -> bool {
-        let host = |url: &str| {
-            let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
-            let host = split_url(url).0.to_ascii_lowercase();
-            let port = if scheme == "https" { ":443" } else { ":80" };
-            (host.strip_suffix(port).unwrap_or(&host).to_owned(), scheme)
-        };
-        host(&self.url) == host(url)
-    }
+/// Whether two URLs name one server: scheme, host and port are the same.
+pub fn same_server(one: &str, other: &str) -> bool {
+    let server = |url: &str| {
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+        let host = split_url(url).0.to_ascii_lowercase();
+        let port = if scheme == "https" { ":443" } else { ":80" };
+        (host.strip_suffix(port).unwrap_or(&host).to_owned(), scheme)
+    };
+    server(one) == server(other)
 }
 
 /// Host with port, and the path as Go's client sends it.
@@ -92,6 +92,10 @@ impl Webhook {
         let text = text.ok_or_else(|| format!("stat {path}: no such file or directory"))?;
         let (url, authorization) = server(path, text)?;
         Ok(Self { url, authorization, loops: vec![Batch { begun: now, events: Vec::new() }; loops], turn: 0 })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Takes an event; `deliveries` gets what leaves for it.
@@ -265,7 +269,8 @@ mod tests {
              application/json, */*\nAuthorization: Bearer t\nContent-Type: application/json\nAccept-Encoding: gzip\n\n\
              {\"kind\":\"EventList\",\"apiVersion\":\"audit.k8s.io/v1alpha1\",\"metadata\":{},\"items\":[{}]}\n"
         );
-        assert!(sent[0].went_to("https://BIN.example:8443/"));
-        assert!(!sent[0].went_to("https://bin.example/hook"));
+        assert!(same_server(&sent[0].url, "https://BIN.example:8443/"));
+        assert!(!same_server(&sent[0].url, "https://bin.example/hook"));
+        assert!(same_server("https://bin:443/a", "HTTPS://bin") && !same_server("http://bin:443", "https://bin"));
     }
 }
