@@ -12,5 +12,6 @@ pub mod graph;
 pub mod manifest;
 pub mod release;
 pub mod request;
+pub mod sort;
 pub mod storage;
 pub mod world;

@@ -2,13 +2,13 @@
 //!
 //! Behaviour: `pkg/kubectl/cmd/auth/cani.go`, `version.go`, `apiversions.go`, `clusterinfo.go` of release 1.7.
 
-use portcullis_core::manifest::{Map, Value, json};
-use serde_json::json;
+use portcullis_core::manifest::{Value, json};
+use portcullis_core::sort;
 
 use super::Run;
 use super::client::{Call, Error};
 use super::resources::{kind_of, namespace};
-use super::value::{at, list, text, texts};
+use super::value::{at, fill, list, some, text, texts};
 
 /// `auth can-i`: a SelfSubjectAccessReview. The status is 0 for `no` too, unless `--quiet` asks for it.
 ///
@@ -26,42 +26,40 @@ pub fn can_i(run: &mut Run<'_>) -> Result<(), Error> {
         return Err("you must specify two or three arguments: verb, resource, and optional resourceName".into());
     };
     let subresource = flags.text("subresource");
-    let mut attributes = Map::new();
-    let mut put = |key: &str, value: &str| {
-        if !value.is_empty() {
-            attributes.insert(key.to_owned(), value.into());
-        }
-    };
-    let spec = if target.starts_with('/') {
+    let (template, values) = if target.starts_with('/') {
         if !subresource.is_empty() {
             return Err("--subresource can not be used with nonResourceURL".into());
         }
-        put("path", target);
-        put("verb", verb);
-        json!({"nonResourceAttributes": attributes})
+        (
+            r#"{"nonResourceAttributes":{"path":"$path","verb":"$verb"}}"#,
+            vec![("path", some(target)), ("verb", some(verb))],
+        )
     } else {
         let (word, name) = target.split_once('/').unwrap_or((target, ""));
         let (group, resource) = resource(run, word);
-        if !flags.is("all-namespaces") {
-            put("namespace", namespace(flags));
-        }
-        put("verb", verb);
-        put("group", &group);
-        put("resource", &resource);
-        put("subresource", subresource);
-        put("name", name);
-        json!({"resourceAttributes": attributes})
+        let namespace = if flags.is("all-namespaces") { "" } else { namespace(flags) };
+        let values = vec![
+            ("namespace", some(namespace)),
+            ("verb", some(verb)),
+            ("group", some(&group)),
+            ("resource", some(&resource)),
+            ("subresource", some(subresource)),
+            ("name", some(name)),
+        ];
+        (
+            r#"{"resourceAttributes":{"namespace":"$namespace","verb":"$verb","group":"$group","resource":"$resource",
+                "subresource":"$subresource","name":"$name"}}"#,
+            values,
+        )
     };
     let Some(kind) = run.client.release().resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews") else {
         return Err("the server has no SelfSubjectAccessReview".into());
     };
-    let review = json!({
-        "kind": "SelfSubjectAccessReview",
-        "apiVersion": "authorization.k8s.io/v1",
-        "metadata": {"creationTimestamp": null},
-        "spec": spec,
-        "status": {"allowed": false},
-    });
+    let review = fill(
+        r#"{"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","metadata":{"creationTimestamp":null},
+            "spec":"$spec","status":{"allowed":false}}"#,
+        &[("spec", fill(template, &values))],
+    );
     let answer = run.client.create(kind, "", &(json::to_string(&review) + "\n"), None)?;
     let allowed = at(&answer, "status.allowed") == true;
     if flags.is("quiet") {
@@ -170,7 +168,7 @@ pub fn api_versions(run: &mut Run<'_>) -> Result<(), Error> {
     for group in list(&groups, "groups") {
         versions.extend(list(group, "versions").iter().map(|version| text(version, "groupVersion")));
     }
-    versions.sort_unstable();
+    sort::by_text(&mut versions, |version| version);
     let lines: String = versions.iter().map(|version| format!("{version}\n")).collect();
     run.print(&lines);
     Ok(())

@@ -10,15 +10,14 @@ use base64::engine::general_purpose::STANDARD;
 use portcullis_core::apiserver::rest::names;
 use portcullis_core::manifest::{Map, Value, json};
 use portcullis_core::request::quote;
-use serde_json::json;
+use portcullis_core::sort;
 
 use super::Run;
 use super::client::Error;
 use super::resources::{find_resource, namespace as current_namespace};
-use super::value::{metadata_map, plain};
+use super::value::{fill, metadata_map, plain, some, some_list};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
-const RBAC_VERSION: &str = "rbac.authorization.k8s.io/v1beta1";
 /// Where `apply` remembers what it sent.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -27,13 +26,14 @@ fn name(run: &Run<'_>, command: &str) -> Result<String, Error> {
     run.flags.arguments.first().cloned().ok_or_else(|| Error::usage(command, "NAME is required"))
 }
 
-fn object(api_version: &str, kind: &str, name: &str) -> Map<String, Value> {
-    let metadata = json!({"name": name, "creationTimestamp": null});
-    Map::from_iter([
-        ("kind".to_owned(), kind.into()),
-        ("apiVersion".to_owned(), api_version.into()),
-        ("metadata".to_owned(), metadata),
-    ])
+/// An object of `template`, whose name is `$name`.
+fn object(template: &str, name: &str, values: &[(&str, Value)]) -> Map<String, Value> {
+    let mut values = values.to_vec();
+    values.push(("metadata", fill(r#"{"name":"$name","creationTimestamp":null}"#, &[("name", name.into())])));
+    match fill(template, &values) {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
 }
 
 /// Sends what a command put together, and says so.
@@ -67,7 +67,8 @@ pub fn finish(run: &mut Run<'_>, name: &str, object: Map<String, Value>) -> Resu
 /// As the server says, or what is wrong with the command line. So for all of these.
 pub fn service_account(run: &mut Run<'_>) -> Result<(), Error> {
     let name = name(run, "create serviceaccount")?;
-    finish(run, &name, object("v1", "ServiceAccount", &name))
+    let template = r#"{"kind":"ServiceAccount","apiVersion":"v1","metadata":"$metadata"}"#;
+    finish(run, &name, object(template, &name, &[]))
 }
 
 /// `create namespace`.
@@ -77,10 +78,8 @@ pub fn service_account(run: &mut Run<'_>) -> Result<(), Error> {
 /// See above.
 pub fn namespace(run: &mut Run<'_>) -> Result<(), Error> {
     let name = name(run, "create namespace")?;
-    let mut object = object("v1", "Namespace", &name);
-    object.insert("spec".to_owned(), json!({}));
-    object.insert("status".to_owned(), json!({}));
-    finish(run, &name, object)
+    let template = r#"{"kind":"Namespace","apiVersion":"v1","metadata":"$metadata","spec":{},"status":{}}"#;
+    finish(run, &name, object(template, &name, &[]))
 }
 
 /// `create configmap`.
@@ -91,11 +90,14 @@ pub fn namespace(run: &mut Run<'_>) -> Result<(), Error> {
 pub fn config_map(run: &mut Run<'_>) -> Result<(), Error> {
     let name = name(run, "create configmap")?;
     let data = data(run, "ConfigMap")?;
-    let mut object = object("v1", "ConfigMap", &name);
-    if !data.is_empty() {
-        object.insert("data".to_owned(), data.into_iter().map(|(key, value)| (key, Value::from(value))).collect());
-    }
-    finish(run, &name, object)
+    let template = r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":"$metadata","data":"$data"}"#;
+    finish(run, &name, object(template, &name, &[("data", map(&data, str::to_owned))]))
+}
+
+/// The data as a value, or null where there is none.
+fn map(data: &BTreeMap<String, String>, encode: fn(&str) -> String) -> Value {
+    let map: Map<String, Value> = data.iter().map(|(key, value)| (key.clone(), encode(value).into())).collect();
+    if map.is_empty() { Value::Null } else { map.into() }
 }
 
 /// `create secret generic`.
@@ -111,15 +113,9 @@ pub fn secret_generic(run: &mut Run<'_>) -> Result<(), Error> {
 }
 
 fn secret(run: &mut Run<'_>, name: &str, data: BTreeMap<String, String>, kind: &str) -> Result<(), Error> {
-    let mut object = object("v1", "Secret", name);
-    if !data.is_empty() {
-        let data = data.into_iter().map(|(key, value)| (key, Value::from(STANDARD.encode(value)))).collect();
-        object.insert("data".to_owned(), data);
-    }
-    if !kind.is_empty() {
-        object.insert("type".to_owned(), kind.into());
-    }
-    finish(run, name, object)
+    let template = r#"{"kind":"Secret","apiVersion":"v1","metadata":"$metadata","data":"$data","type":"$type"}"#;
+    let data = map(&data, |value| STANDARD.encode(value));
+    finish(run, name, object(template, name, &[("data", data), ("type", some(kind))]))
 }
 
 /// `create secret docker-registry`.
@@ -142,7 +138,10 @@ pub fn secret_docker_registry(run: &mut Run<'_>) -> Result<(), Error> {
     let [user, password, email] =
         ["docker-username", "docker-password", "docker-email"].map(|flag| run.flags.text(flag).to_owned());
     let auth = STANDARD.encode(format!("{user}:{password}"));
-    let entry = json!({"username": user, "password": password, "email": email, "auth": auth});
+    let entry = fill(
+        r#"{"username":"$user","password":"$password","email":"$email","auth":"$auth"}"#,
+        &[("user", user.into()), ("password", password.into()), ("email", email.into()), ("auth", auth.into())],
+    );
     let file = Value::Object(Map::from_iter([(server, entry)]));
     let data = BTreeMap::from([(".dockercfg".to_owned(), json::to_string(&file))]);
     secret(run, &name, data, "kubernetes.io/dockercfg")
@@ -331,17 +330,23 @@ fn policy(run: &mut Run<'_>, command: &str, kind: &str) -> Result<(), Error> {
     }
     let mut rules: Vec<Value> = Vec::new();
     for (group, resources) in groups {
-        rules.push(match names.as_slice() {
-            [] => json!({"verbs": verbs, "apiGroups": [group], "resources": resources}),
-            names => json!({"verbs": verbs, "apiGroups": [group], "resources": resources, "resourceNames": names}),
-        });
+        rules.push(fill(
+            r#"{"verbs":"$verbs","apiGroups":["$group"],"resources":"$resources","resourceNames":"$names"}"#,
+            &[
+                ("verbs", some_list(&verbs)),
+                ("group", group.into()),
+                ("resources", some_list(&resources)),
+                ("names", some_list(&names)),
+            ],
+        ));
     }
     if !urls.is_empty() {
-        rules.push(json!({"verbs": verbs, "nonResourceURLs": urls}));
+        let values = [("verbs", some_list(&verbs)), ("urls", some_list(&urls))];
+        rules.push(fill(r#"{"verbs":"$verbs","nonResourceURLs":"$urls"}"#, &values));
     }
-    let mut object = object(RBAC_VERSION, kind, &name);
-    object.insert("rules".to_owned(), rules.into());
-    finish(run, &name, object)
+    let template =
+        r#"{"kind":"$kind","apiVersion":"rbac.authorization.k8s.io/v1beta1","metadata":"$metadata","rules":"$rules"}"#;
+    finish(run, &name, object(template, &name, &[("kind", kind.into()), ("rules", rules.into())]))
 }
 
 /// `create rolebinding`.
@@ -373,31 +378,36 @@ fn binding(run: &mut Run<'_>, command: &str, kind: &str) -> Result<(), Error> {
         (_, cluster_role, "") => ("ClusterRole", cluster_role),
         _ => return Err("exactly one of clusterrole or role must be specified".into()),
     };
-    let role_ref = json!({"apiGroup": RBAC, "kind": role_ref.0, "name": role_ref.1});
     let sorted = |flag: &str| {
         let mut values = once(run.flags.all(flag));
-        values.sort();
+        sort::by_text(&mut values, |value| value);
         values
     };
     let mut subjects: Vec<Value> = Vec::new();
+    let mut subject = |kind: &str, group: &str, name: &str, namespace: &str| {
+        subjects.push(fill(
+            r#"{"kind":"$kind","apiGroup":"$group","name":"$name","namespace":"$namespace"}"#,
+            &[("kind", kind.into()), ("group", some(group)), ("name", name.into()), ("namespace", some(namespace))],
+        ));
+    };
     for (flag, kind) in [("user", "User"), ("group", "Group")] {
-        subjects.extend(sorted(flag).iter().map(|name| json!({"kind": kind, "apiGroup": RBAC, "name": name})));
+        sorted(flag).iter().for_each(|name| subject(kind, RBAC, name, ""));
     }
     for account in sorted("serviceaccount") {
-        let parts: Vec<&str> = account.split(':').collect();
-        let [namespace, name] = parts.as_slice() else {
-            return Err("serviceaccount must be <namespace>:<name>".into());
-        };
-        if name.is_empty() || (namespace.is_empty() && kind == "ClusterRoleBinding") {
+        let (namespace, name) = account.split_once(':').unwrap_or_default();
+        if name.is_empty() || name.contains(':') || (namespace.is_empty() && kind == "ClusterRoleBinding") {
             return Err("serviceaccount must be <namespace>:<name>".into());
         }
-        subjects.push(match *namespace {
-            "" => json!({"kind": "ServiceAccount", "name": name}),
-            namespace => json!({"kind": "ServiceAccount", "name": name, "namespace": namespace}),
-        });
+        subject("ServiceAccount", "", name, namespace);
     }
-    let mut object = object(RBAC_VERSION, kind, &name);
-    object.insert("subjects".to_owned(), if subjects.is_empty() { Value::Null } else { subjects.into() });
-    object.insert("roleRef".to_owned(), role_ref);
+    let mut object = object(
+        r#"{"kind":"$kind","apiVersion":"rbac.authorization.k8s.io/v1beta1","metadata":"$metadata","subjects":null,
+            "roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"$of","name":"$role"}}"#,
+        &name,
+        &[("kind", kind.into()), ("of", role_ref.0.into()), ("role", role_ref.1.into())],
+    );
+    if !subjects.is_empty() {
+        object.insert("subjects".to_owned(), subjects.into());
+    }
     finish(run, &name, object)
 }

@@ -3,8 +3,7 @@
 //! Behaviour: `pkg/kubectl/cmd/delete.go` and `pkg/kubectl/stop.go` of release 1.7, which deletes what a controller made by
 //! itself: a Deployment is scaled to nothing, then its ReplicaSets go, then it goes.
 
-use portcullis_core::manifest::{Value, json};
-use serde_json::json;
+use portcullis_core::manifest::Value;
 
 use super::Run;
 use super::apply::check_output;
@@ -15,7 +14,7 @@ use super::value::{at, list, set_metadata, text};
 
 /// The options of a deletion that leaves dependents to the server, or orphans them.
 pub fn delete_options(orphan: bool) -> String {
-    json::to_string(&json!({"kind": "DeleteOptions", "apiVersion": "v1", "orphanDependents": orphan}))
+    format!(r#"{{"kind":"DeleteOptions","apiVersion":"v1","orphanDependents":{orphan}}}"#)
 }
 
 /// Runs `kubectl delete`.
@@ -77,8 +76,10 @@ pub fn delete(run: &mut Run<'_>) -> Result<(), Error> {
 
 fn reap(run: &mut Run<'_>, info: &Info, grace: i64) -> Result<(), Error> {
     let (kind, namespace, name) = (info.kind, info.namespace.as_str(), info.name.as_str());
-    let graceful = json!({"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": grace});
-    let graceful = if grace < 0 { String::new() } else { json::to_string(&graceful) };
+    let graceful = match grace {
+        ..0 => String::new(),
+        _ => format!(r#"{{"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":{grace}}}"#),
+    };
     let doing = match kind.kind {
         "Pod"
         | "Service"

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use portcullis_core::manifest::{Map, Value};
 use portcullis_core::request::quote;
-use serde_json::json;
+use portcullis_core::sort;
 
 use super::Run;
 use super::client::{Client, Error};
@@ -20,7 +20,7 @@ use super::printers::{
 };
 use super::resources::{Fetch, Kind, Query, find_objects, kind_of, namespace};
 use super::tabwriter::{DESCRIPTION, align};
-use super::value::{at, count, list, members, number, plain, text, texts};
+use super::value::{at, count, fill, list, members, number, plain, text, texts};
 
 /// Runs `kubectl describe`.
 ///
@@ -115,13 +115,11 @@ fn page(
         "PodDisruptionBudget" => disruption_budget(&mut page, &object),
         "Ingress" => ingress(&mut page, &object, client),
         "LimitRange" => {
-            page.field("Name", text(&object, "metadata.name"));
-            page.field("Namespace", text(&object, "metadata.namespace"));
+            page.fields(&object, NAMED);
             page.limits(list(&object, "spec.limits"), "");
         }
         "ResourceQuota" => {
-            page.field("Name", text(&object, "metadata.name"));
-            page.field("Namespace", text(&object, "metadata.namespace"));
+            page.fields(&object, NAMED);
             page.line("Resource\tUsed\tHard");
             page.line("--------\t----\t----");
             page.used(&object, "");
@@ -183,6 +181,26 @@ impl Page {
         let _ = writeln!(self.text, "{name}:\t{value}");
     }
 
+    /// Fields of `object`, each as `Title=path` between bars. Behind the path: `#` a number, `!` a boolean that is false where
+    /// it is missing, `@` a time; then `?` where the field is left out when it is empty.
+    fn fields(&mut self, object: &Value, specs: &str) {
+        for spec in specs.split('|') {
+            let (title, path) = spec.split_once('=').unwrap_or((spec, ""));
+            let (path, optional) = path.strip_suffix('?').map_or((path, false), |path| (path, true));
+            let kind = path.chars().next_back().unwrap_or(' ');
+            let value = at(object, path.trim_end_matches(['#', '!', '@']));
+            if optional && (value.is_null() || value == "") {
+                continue;
+            }
+            match kind {
+                '#' => self.field(title, &value.as_i64().unwrap_or(0).to_string()),
+                '!' => self.field(title, if value == true { "true" } else { "false" }),
+                '@' => self.field(title, &long_time(value.as_str().unwrap_or(""))),
+                _ => self.field(title, value.as_str().unwrap_or("")),
+            }
+        }
+    }
+
     /// A field that is left out where it is empty.
     fn some(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
@@ -192,8 +210,7 @@ impl Page {
 
     /// Name, namespace, labels, annotations.
     fn head(&mut self, object: &Value) {
-        self.field("Name", text(object, "metadata.name"));
-        self.field("Namespace", text(object, "metadata.namespace"));
+        self.fields(object, NAMED);
         self.labels("Labels", at(object, "metadata.labels"));
         self.annotations("Annotations", object, &[]);
     }
@@ -243,7 +260,7 @@ impl Page {
         if items.is_empty() {
             return self.field("Events", "<none>");
         }
-        items.sort_by(|one, other| text(one, "lastTimestamp").cmp(text(other, "lastTimestamp")));
+        sort::by_text(&mut items, |event| text(event, "lastTimestamp"));
         self.line("Events:");
         self.line("  FirstSeen\tLastSeen\tCount\tFrom\tSubObjectPath\tType\tReason\tMessage");
         self.line("  ---------\t--------\t-----\t----\t-------------\t--------\t------\t-------");
@@ -286,7 +303,7 @@ impl Page {
         for limit in limits {
             let mut resources: Vec<&str> =
                 FIELDS.iter().flat_map(|field| members(limit, field)).map(|(resource, _)| resource).collect();
-            resources.sort_unstable();
+            sort::by_text(&mut resources, |resource| resource);
             resources.dedup();
             for resource in resources {
                 let mut line = format!("{indent}{}\t{resource}", text(limit, "type"));
@@ -299,6 +316,9 @@ impl Page {
         }
     }
 }
+
+/// What most descriptions begin with.
+const NAMED: &str = "Name=metadata.name|Namespace=metadata.namespace";
 
 /// A time as RFC 1123 with a numeric zone; Go's zero time where there is none.
 fn long_time(time: &str) -> String {
@@ -388,8 +408,9 @@ fn role(page: &mut Page, object: &Value) {
             }));
         }
     }
-    rows.sort_by_cached_key(Row::sort_key);
-    for row in rows {
+    let mut rows: Vec<(String, Row<'_>)> = rows.into_iter().map(|row| (row.sort_key(), row)).collect();
+    sort::by_text(&mut rows, |(key, _)| key);
+    for (_, row) in rows {
         let (resource, below) =
             row.resource.map_or(("", None), |text| text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b))));
         let mut shown = resource.to_owned();
@@ -407,8 +428,7 @@ fn role(page: &mut Page, object: &Value) {
 fn binding(page: &mut Page, object: &Value) {
     head_of_policy(page, object);
     page.line("Role:");
-    page.field("  Kind", text(object, "roleRef.kind"));
-    page.field("  Name", text(object, "roleRef.name"));
+    page.fields(object, "  Kind=roleRef.kind|  Name=roleRef.name");
     page.line("Subjects:");
     page.line("  Kind\tName\tNamespace");
     page.line("  ----\t----\t---------");
@@ -453,8 +473,7 @@ fn service_account(page: &mut Page, object: &Value, client: &mut Client<'_>, nam
 }
 
 fn secret(page: &mut Page, object: &Value) {
-    page.field("Name", text(object, "metadata.name"));
-    page.field("Namespace", text(object, "metadata.namespace"));
+    page.fields(object, NAMED);
     page.labels("Labels", at(object, "metadata.labels"));
     page.annotations("Annotations", object, &["kubectl.kubernetes.io/last-applied-configuration"]);
     page.line("");
@@ -480,16 +499,12 @@ fn config_map(page: &mut Page, object: &Value) {
 }
 
 fn pod(page: &mut Page, object: &Value) {
-    page.field("Name", text(object, "metadata.name"));
-    page.field("Namespace", text(object, "metadata.namespace"));
+    page.fields(object, NAMED);
     match text(object, "spec.nodeName") {
         "" => page.field("Node", "<none>"),
         node => page.field("Node", &format!("{node}/{}", text(object, "status.hostIP"))),
     }
-    let started = text(object, "status.startTime");
-    if !started.is_empty() {
-        page.field("Start Time", &long_time(started));
-    }
+    page.fields(object, "Start Time=status.startTime@?");
     page.labels("Labels", at(object, "metadata.labels"));
     page.annotations("Annotations", object, &[]);
     match text(object, "metadata.deletionTimestamp") {
@@ -500,9 +515,7 @@ fn pod(page: &mut Page, object: &Value) {
             page.field("Termination Grace Period", &format!("{grace}s"));
         }
     }
-    page.some("Reason", text(object, "status.reason"));
-    page.some("Message", text(object, "status.message"));
-    page.field("IP", text(object, "status.podIP"));
+    page.fields(object, "Reason=status.reason?|Message=status.message?|IP=status.podIP");
     let created_by = at(object, "metadata.annotations").get("kubernetes.io/created-by").and_then(Value::as_str);
     if let Some(reference) = created_by.and_then(|json| portcullis_core::manifest::json::parse(json).ok()) {
         page.field(
@@ -531,7 +544,7 @@ fn pod(page: &mut Page, object: &Value) {
     page.field("QoS Class", class);
     page.labels("Node-Selectors", at(object, "spec.nodeSelector"));
     let mut tolerations: Vec<&Value> = list(object, "spec.tolerations").iter().collect();
-    tolerations.sort_by_key(|toleration| text(toleration, "key"));
+    sort::by_text(&mut tolerations, |toleration| text(toleration, "key"));
     let lines = tolerations.into_iter().map(|toleration| {
         let mut line = text(toleration, "key").to_owned();
         for (mark, field) in [('=', "value"), (':', "effect")] {
@@ -577,12 +590,15 @@ fn containers(page: &mut Page, label: &str, all: &[Value], statuses: &[Value], p
         let name = text(container, "name");
         let status = statuses.iter().find(|status| text(status, "name") == name);
         page.line(&format!("  {indent}{name}:"));
-        if let Some(status) = status {
-            page.field("    Container ID", text(status, "containerID"));
+        let nothing = Value::Null;
+        let status = status.unwrap_or(&nothing);
+        let has_status = status.is_object();
+        if has_status {
+            page.fields(status, "    Container ID=containerID");
         }
-        page.field("    Image", text(container, "image"));
-        if let Some(status) = status {
-            page.field("    Image ID", text(status, "imageID"));
+        page.fields(container, "    Image=image");
+        if has_status {
+            page.fields(status, "    Image ID=imageID");
         }
         let ports = list(container, "ports").iter();
         let ports: Vec<String> =
@@ -599,13 +615,13 @@ fn containers(page: &mut Page, label: &str, all: &[Value], statuses: &[Value], p
                 words.iter().for_each(|word| page.line(&format!("      {word}")));
             }
         }
-        if let Some(status) = status {
+        if has_status {
             state(page, "State", at(status, "state"));
             if at(status, "lastState.terminated").is_object() {
                 state(page, "Last State", at(status, "lastState"));
             }
             page.field("    Ready", if at(status, "ready") == true { "True" } else { "False" });
-            page.field("    Restart Count", &number(status, "restartCount").to_string());
+            page.fields(status, "    Restart Count=restartCount#");
         }
         for (title, field) in [("Limits", "resources.limits"), ("Requests", "resources.requests")] {
             let quantities = members(container, field);
@@ -623,7 +639,7 @@ fn containers(page: &mut Page, label: &str, all: &[Value], statuses: &[Value], p
         }
         environment(page, container, pod);
         let mut mounts: Vec<&Value> = list(container, "volumeMounts").iter().collect();
-        mounts.sort_by_key(|mount| text(mount, "mountPath"));
+        sort::by_text(&mut mounts, |mount| text(mount, "mountPath"));
         page.line(if mounts.is_empty() { "    Mounts:\t<none>" } else { "    Mounts:" });
         for mount in mounts {
             let mode = if at(mount, "readOnly") == true { "ro" } else { "rw" };
@@ -636,20 +652,18 @@ fn state(page: &mut Page, title: &str, state: &Value) {
     let title = format!("    {title}");
     if at(state, "running").is_object() {
         page.field(&title, "Running");
-        page.field("      Started", &long_time(text(state, "running.startedAt")));
+        page.fields(state, "      Started=running.startedAt@");
     } else if at(state, "terminated").is_object() {
+        let ended = at(state, "terminated");
         page.field(&title, "Terminated");
-        page.some("      Reason", text(state, "terminated.reason"));
-        page.some("      Message", text(state, "terminated.message"));
-        page.field("      Exit Code", &number(state, "terminated.exitCode").to_string());
-        if number(state, "terminated.signal") > 0 {
-            page.field("      Signal", &number(state, "terminated.signal").to_string());
+        page.fields(ended, "      Reason=reason?|      Message=message?|      Exit Code=exitCode#");
+        if number(ended, "signal") > 0 {
+            page.fields(ended, "      Signal=signal#");
         }
-        page.field("      Started", &long_time(text(state, "terminated.startedAt")));
-        page.field("      Finished", &long_time(text(state, "terminated.finishedAt")));
+        page.fields(ended, "      Started=startedAt@|      Finished=finishedAt@");
     } else {
         page.field(&title, "Waiting");
-        page.some("      Reason", text(state, "waiting.reason"));
+        page.fields(state, "      Reason=waiting.reason?");
     }
 }
 
@@ -723,69 +737,58 @@ fn environment(page: &mut Page, container: &Value, pod: &Value) {
     }
 }
 
-/// A volume source: its field, what it is called, and its fields as title and path. A path ending in `?` is a boolean
-/// that is false where it is missing.
-type VolumeSource = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+/// A volume source: its field, what it is called, and its fields as [`Page::fields`] has them.
+type VolumeSource = (&'static str, &'static str, &'static str);
 
 const VOLUMES: &[VolumeSource] = &[
-    ("hostPath", "HostPath (bare host directory volume)", &[("Path", "path")]),
-    ("emptyDir", "EmptyDir (a temporary directory that shares a pod's lifetime)", &[("Medium", "medium")]),
+    ("hostPath", "HostPath (bare host directory volume)", "    Path=path"),
+    ("emptyDir", "EmptyDir (a temporary directory that shares a pod's lifetime)", "    Medium=medium"),
     (
         "gcePersistentDisk",
         "GCEPersistentDisk (a Persistent Disk resource in Google Compute Engine)",
-        &[("PDName", "pdName"), ("FSType", "fsType"), ("Partition", "partition#"), ("ReadOnly", "readOnly?")],
+        "    PDName=pdName|    FSType=fsType|    Partition=partition#|    ReadOnly=readOnly!",
     ),
     (
         "awsElasticBlockStore",
         "AWSElasticBlockStore (a Persistent Disk resource in AWS)",
-        &[("VolumeID", "volumeID"), ("FSType", "fsType"), ("Partition", "partition#"), ("ReadOnly", "readOnly?")],
+        "    VolumeID=volumeID|    FSType=fsType|    Partition=partition#|    ReadOnly=readOnly!",
     ),
     (
         "gitRepo",
         "GitRepo (a volume that is pulled from git when the pod is created)",
-        &[("Repository", "repository"), ("Revision", "revision")],
+        "    Repository=repository|    Revision=revision",
     ),
-    ("secret", "Secret (a volume populated by a Secret)", &[("SecretName", "secretName"), ("Optional", "optional?")]),
-    ("configMap", "ConfigMap (a volume populated by a ConfigMap)", &[("Name", "name"), ("Optional", "optional?")]),
+    ("secret", "Secret (a volume populated by a Secret)", "    SecretName=secretName|    Optional=optional!"),
+    ("configMap", "ConfigMap (a volume populated by a ConfigMap)", "    Name=name|    Optional=optional!"),
     (
         "nfs",
         "NFS (an NFS mount that lasts the lifetime of a pod)",
-        &[("Server", "server"), ("Path", "path"), ("ReadOnly", "readOnly?")],
+        "    Server=server|    Path=path|    ReadOnly=readOnly!",
     ),
     (
         "glusterfs",
         "Glusterfs (a Glusterfs mount on the host that shares a pod's lifetime)",
-        &[("EndpointsName", "endpoints"), ("Path", "path"), ("ReadOnly", "readOnly?")],
+        "    EndpointsName=endpoints|    Path=path|    ReadOnly=readOnly!",
     ),
     (
         "persistentVolumeClaim",
         "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)",
-        &[("ClaimName", "claimName"), ("ReadOnly", "readOnly?")],
+        "    ClaimName=claimName|    ReadOnly=readOnly!",
     ),
     (
         "cinder",
         "Cinder (a Persistent Disk resource in OpenStack)",
-        &[("VolumeID", "volumeID"), ("FSType", "fsType"), ("ReadOnly", "readOnly?")],
+        "    VolumeID=volumeID|    FSType=fsType|    ReadOnly=readOnly!",
     ),
-    ("local", "LocalVolume (a persistent volume backed by local storage on a node)", &[("Path", "path")]),
+    ("local", "LocalVolume (a persistent volume backed by local storage on a node)", "    Path=path"),
 ];
 
 fn volume_source(page: &mut Page, volume: &Value) -> bool {
     let Some((field, title, fields)) = VOLUMES.iter().find(|(field, ..)| at(volume, field).is_object()) else {
         return false;
     };
-    let source = at(volume, field);
     page.field("    Type", title);
-    for (title, path) in *fields {
-        let value = if let Some(path) = path.strip_suffix('?') {
-            (at(source, path) == true).to_string()
-        } else if let Some(path) = path.strip_suffix('#') {
-            number(source, path).to_string()
-        } else {
-            text(source, path).to_owned()
-        };
-        page.field(&format!("    {title}"), &value);
-    }
+    page.fields(at(volume, field), fields);
     true
 }
 
@@ -910,9 +913,9 @@ fn node(page: &mut Page, object: &Value, client: &mut Client<'_>) -> Result<(), 
         };
         taints.push((format!("{effect},{key}"), shown));
     }
-    taints.sort();
+    sort::by_text(&mut taints, |(key, _)| key);
     page.pairs("Taints", taints.into_iter().map(|(_, shown)| shown), "<none>\n");
-    page.field("CreationTimestamp", &long_time(text(object, "metadata.creationTimestamp")));
+    page.fields(object, "CreationTimestamp=metadata.creationTimestamp@");
     let conditions = list(object, "status.conditions");
     if !conditions.is_empty() {
         page.line("Conditions:");
@@ -944,23 +947,13 @@ fn node(page: &mut Page, object: &Value, client: &mut Client<'_>) -> Result<(), 
         }
     }
     page.line("System Info:");
-    let info = [
-        ("Machine ID", "machineID"),
-        ("System UUID", "systemUUID"),
-        ("Boot ID", "bootID"),
-        ("Kernel Version", "kernelVersion"),
-        ("OS Image", "osImage"),
-        ("Operating System", "operatingSystem"),
-        ("Architecture", "architecture"),
-        ("Container Runtime Version", "containerRuntimeVersion"),
-        ("Kubelet Version", "kubeletVersion"),
-        ("Kube-Proxy Version", "kubeProxyVersion"),
-    ];
-    for (title, field) in info {
-        page.field(&format!(" {title}"), text(at(object, "status.nodeInfo"), field));
-    }
-    page.some("PodCIDR", text(object, "spec.podCIDR"));
-    page.some("ExternalID", text(object, "spec.externalID"));
+    page.fields(
+        at(object, "status.nodeInfo"),
+        " Machine ID=machineID| System UUID=systemUUID| Boot ID=bootID| Kernel Version=kernelVersion| OS Image=osImage| \
+        Operating System=operatingSystem| Architecture=architecture| Container Runtime Version=containerRuntimeVersion| \
+        Kubelet Version=kubeletVersion| Kube-Proxy Version=kubeProxyVersion",
+    );
+    page.fields(object, "PodCIDR=spec.podCIDR?|ExternalID=spec.externalID?");
     match pods {
         Some(pods) => node_pods(page, object, list(&pods, "items")),
         None => page.field("Pods", "not authorized"),
@@ -1051,10 +1044,9 @@ fn service(page: &mut Page, object: &Value, client: &mut Client<'_>, namespace: 
     let endpoints = endpoints.unwrap_or_else(|| Map::new().into());
     page.head(object);
     page.field("Selector", &map_text(at(object, "spec.selector"), "<none>"));
-    page.field("Type", text(object, "spec.type"));
-    page.field("IP", text(object, "spec.clusterIP"));
+    page.fields(object, "Type=spec.type|IP=spec.clusterIP");
     page.some("External IPs", &texts(object, "spec.externalIPs").join(","));
-    page.some("External Name", text(object, "spec.externalName"));
+    page.fields(object, "External Name=spec.externalName?");
     let balancer = list(object, "status.loadBalancer.ingress").iter().map(|entry| match text(entry, "ip") {
         "" => text(entry, "hostname"),
         ip => ip,
@@ -1106,18 +1098,16 @@ fn volume(page: &mut Page, object: &Value) {
     let claim =
         if claim.is_object() { format!("{}/{}", text(claim, "namespace"), text(claim, "name")) } else { String::new() };
     page.field("Claim", &claim);
-    page.field("Reclaim Policy", text(object, "spec.persistentVolumeReclaimPolicy"));
+    page.fields(object, "Reclaim Policy=spec.persistentVolumeReclaimPolicy");
     page.field("Access Modes", &access_modes(object, "spec.accessModes"));
-    page.field("Capacity", text(object, "spec.capacity.storage"));
-    page.field("Message", text(object, "status.message"));
+    page.fields(object, "Capacity=spec.capacity.storage|Message=status.message");
     page.line("Source:");
     volume_source(page, at(object, "spec"));
 }
 
 fn volume_claim(page: &mut Page, object: &Value) {
     let volume = text(object, "spec.volumeName");
-    page.field("Name", text(object, "metadata.name"));
-    page.field("Namespace", text(object, "metadata.namespace"));
+    page.fields(object, NAMED);
     page.field("StorageClass", &storage_class(object));
     page.field("Status", text(object, "status.phase"));
     page.field("Volume", volume);
@@ -1138,7 +1128,7 @@ fn workload(page: &mut Page, object: &Value, kind: &str, client: &mut Client<'_>
         page.field("Namespace", text(object, "metadata.namespace"));
     }
     if matches!(kind, "Deployment" | "StatefulSet") {
-        page.field("CreationTimestamp", &long_time(text(object, "metadata.creationTimestamp")));
+        page.fields(object, "CreationTimestamp=metadata.creationTimestamp@");
     }
     if kind != "Deployment" {
         page.field("Selector", shown);
@@ -1161,8 +1151,7 @@ fn workload(page: &mut Page, object: &Value, kind: &str, client: &mut Client<'_>
                     unavailable"
                 ),
             );
-            page.field("StrategyType", text(spec, "strategy.type"));
-            page.field("MinReadySeconds", &number(spec, "minReadySeconds").to_string());
+            page.fields(spec, "StrategyType=strategy.type|MinReadySeconds=minReadySeconds#");
             let rolling = at(spec, "strategy.rollingUpdate");
             if rolling.is_object() {
                 let (down, up) = (plain(at(rolling, "maxUnavailable")), plain(at(rolling, "maxSurge")));
@@ -1298,22 +1287,18 @@ fn disruption_budget(page: &mut Page, object: &Value) {
     let chosen = at(spec, "selector");
     page.field("Selector", &if chosen.is_null() { "<unset>".to_owned() } else { selector(chosen, "<none>") });
     page.line("Status:");
-    for (title, field) in [
-        ("Allowed disruptions", "disruptionsAllowed"),
-        ("Current", "currentHealthy"),
-        ("Desired", "desiredHealthy"),
-        ("Total", "expectedPods"),
-    ] {
-        page.field(&format!("    {title}"), &number(at(object, "status"), field).to_string());
-    }
+    page.fields(
+        at(object, "status"),
+        "    Allowed disruptions=disruptionsAllowed#|    Current=currentHealthy#|    Desired=desiredHealthy#|    \
+        Total=expectedPods#",
+    );
 }
 
 fn ingress(page: &mut Page, object: &Value, client: &mut Client<'_>) {
-    page.field("Name", text(object, "metadata.name"));
-    page.field("Namespace", text(object, "metadata.namespace"));
+    page.fields(object, NAMED);
     page.field("Address", &load_balancer(object, true));
     let own = text(object, "metadata.namespace");
-    let fallback = json!({"serviceName": "default-http-backend", "servicePort": 80});
+    let fallback = fill(r#"{"serviceName":"default-http-backend","servicePort":80}"#, &[]);
     // Without a backend of its own, every service of it is looked for where the default one lives: 1.7 does so.
     let (default, namespace) = match at(object, "spec.backend") {
         Value::Null => (&fallback, "kube-system"),

@@ -149,7 +149,7 @@ fn sort(infos: &mut [Info], field: &str) -> Result<(), Error> {
         let path = portcullis_core::request::quote(&path);
         return Err(format!("couldn't find any field with path {path} in the list of objects").into());
     }
-    keys.sort_by(|(_, one), (_, other)| match (one.as_f64(), other.as_f64()) {
+    portcullis_core::sort::by(&mut keys, |(_, one), (_, other)| match (one.as_f64(), other.as_f64()) {
         (Some(one), Some(other)) => one.total_cmp(&other),
         _ if one.is_null() || other.is_null() => other.is_null().cmp(&one.is_null()),
         _ => plain(one).cmp(&plain(other)),

@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use portcullis_core::manifest::Value;
+use portcullis_core::sort;
 
 use super::value::{at, count, list, members, number, text, texts};
 
@@ -399,7 +400,7 @@ pub fn selector(selector: &Value, none: &str) -> String {
     for expression in list(selector, "matchExpressions") {
         let key = text(expression, "key");
         let mut values = texts(expression, "values");
-        values.sort_unstable();
+        sort::by_text(&mut values, |value| value);
         let values = values.join(",");
         let shown = match text(expression, "operator") {
             "In" => format!("{key} in ({values})"),
@@ -409,7 +410,7 @@ pub fn selector(selector: &Value, none: &str) -> String {
         };
         parts.push((key.to_owned(), shown));
     }
-    parts.sort_by(|(one, _), (other, _)| one.cmp(other));
+    sort::by_text(&mut parts, |(key, _)| key);
     let parts: Vec<String> = parts.into_iter().map(|(_, shown)| shown).collect();
     if parts.is_empty() { none.to_owned() } else { parts.join(",") }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use portcullis_core::manifest::{Map, Value};
+use portcullis_core::manifest::{Map, Value, json};
+use portcullis_core::sort;
 
 /// The part at a dotted path (`metadata.name`), or null. Keys with dots in them are looked up otherwise.
 pub fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
@@ -36,7 +37,7 @@ pub fn texts<'a>(value: &'a Value, path: &str) -> Vec<&'a str> {
 pub fn members<'a>(value: &'a Value, path: &str) -> Vec<(&'a str, &'a Value)> {
     let mut members: Vec<_> =
         at(value, path).as_object().into_iter().flatten().map(|(key, value)| (key.as_str(), value)).collect();
-    members.sort_unstable_by_key(|(key, _)| *key);
+    sort::by_text(&mut members, |(key, _)| key);
     members
 }
 
@@ -119,11 +120,45 @@ pub fn sorted(value: &Value) -> Value {
         Value::Array(elements) => elements.iter().map(sorted).collect(),
         Value::Object(map) => {
             let mut members: Vec<_> = map.iter().collect();
-            members.sort_unstable_by_key(|(key, _)| *key);
+            sort::by_text(&mut members, |(key, _)| key);
             let map: Map<String, Value> =
                 members.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
             map.into()
         }
         other => other.clone(),
     }
+}
+
+/// The value that a JSON template makes. A text in it that is `$name` stands for the value of that name, and what holds it
+/// is left out where there is none or it is null.
+pub fn fill(template: &str, values: &[(&str, Value)]) -> Value {
+    let mut value = json::parse(template).unwrap_or_default();
+    put(&mut value, values);
+    value
+}
+
+fn put(value: &mut Value, values: &[(&str, Value)]) -> bool {
+    match value {
+        Value::String(text) => {
+            if let Some(name) = text.strip_prefix('$') {
+                let found = values.iter().find(|(known, value)| *known == name && !value.is_null());
+                let Some((_, found)) = found else { return false };
+                *value = found.clone();
+            }
+        }
+        Value::Array(elements) => elements.retain_mut(|element| put(element, values)),
+        Value::Object(members) => members.retain(|_, member| put(member, values)),
+        _ => {}
+    }
+    true
+}
+
+/// `text` as a value, or null where it is empty.
+pub fn some(text: &str) -> Value {
+    if text.is_empty() { Value::Null } else { text.into() }
+}
+
+/// A list of texts, or null where it is empty.
+pub fn some_list<T: AsRef<str>>(texts: &[T]) -> Value {
+    if texts.is_empty() { Value::Null } else { texts.iter().map(|text| Value::from(text.as_ref())).collect() }
 }

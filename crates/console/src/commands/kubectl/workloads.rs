@@ -5,7 +5,6 @@
 use portcullis_core::apiserver::rest::{names, patch};
 use portcullis_core::manifest::{Map, Value, json};
 use portcullis_core::request::quote;
-use serde_json::json;
 
 use super::Run;
 use super::apply::check_output;
@@ -13,7 +12,7 @@ use super::client::Error;
 use super::create::finish;
 use super::flags::Flags;
 use super::resources::{Fetch, Query, find_objects, wire};
-use super::value::{number, text};
+use super::value::{fill, number, some, some_list, text};
 
 /// Runs `kubectl run`.
 ///
@@ -62,9 +61,28 @@ pub fn run(run: &mut Run<'_>) -> Result<(), Error> {
         "" => default,
         given => given,
     };
+    let Some((_, template)) = GENERATORS.iter().find(|(name, _)| *name == generator) else {
+        return usage(&format!("generator {} not found.", quote(generator)));
+    };
     let labels = labels(flags, name)?;
-    let pod = pod_spec(flags, name, image, pull, if generator == "run-pod/v1" { "IfNotPresent" } else { "" })?;
-    let mut object = object(generator, name, &labels, pod, restart, replicas)?;
+    let pull = if pull.is_empty() && generator == "run-pod/v1" { "IfNotPresent" } else { pull };
+    let metadata = |name: &str| {
+        let template = r#"{"name":"$name","creationTimestamp":null,"labels":"$labels"}"#;
+        fill(template, &[("name", some(name)), ("labels", labels.clone())])
+    };
+    let version = if generator == "deployment/v1beta1" { "extensions/v1beta1" } else { "apps/v1beta1" };
+    let mut object = fill(
+        template,
+        &[
+            ("metadata", metadata(name)),
+            ("pod", metadata("")),
+            ("labels", labels.clone()),
+            ("container", container(flags, name, image, pull)?),
+            ("restart", restart.into()),
+            ("replicas", replicas.into()),
+            ("version", version.into()),
+        ],
+    );
     let overrides = flags.text("overrides");
     if !overrides.is_empty() {
         let overrides = json::parse(overrides).map_err(|error| Error::Text(error.message))?;
@@ -79,7 +97,7 @@ pub fn run(run: &mut Run<'_>) -> Result<(), Error> {
 fn labels(flags: &Flags, name: &str) -> Result<Value, Error> {
     let given = flags.text("labels");
     if given.is_empty() {
-        return Ok(json!({"run": name}));
+        return Ok(fill(r#"{"run":"$name"}"#, &[("name", name.into())]));
     }
     let mut labels = Map::new();
     for label in given.split(',') {
@@ -91,48 +109,35 @@ fn labels(flags: &Flags, name: &str) -> Result<Value, Error> {
     Ok(super::value::sorted(&labels.into()))
 }
 
-/// A pod of one container, as the generators make it.
-fn pod_spec(
-    flags: &Flags,
-    name: &str,
-    image: &str,
-    pull: &str,
-    default_pull: &str,
-) -> Result<Map<String, Value>, Error> {
-    let mut container = Map::new();
-    container.insert("name".to_owned(), name.into());
-    container.insert("image".to_owned(), image.into());
+/// The container, as the generators make it.
+fn container(flags: &Flags, name: &str, image: &str, pull: &str) -> Result<Value, Error> {
     let words = flags.arguments.get(1..).unwrap_or(&[]);
-    if !words.is_empty() {
-        let field = if flags.is("command") { "command" } else { "args" };
-        container.insert(field.to_owned(), json!(words));
-    }
+    let (command, arguments) = if flags.is("command") { (words, &[][..]) } else { (&[][..], words) };
     let port = flags.text("port");
     let host_port = flags.text_or("hostport", "-1").parse::<i64>().unwrap_or(-1);
     if port.is_empty() && host_port > 0 {
         return Err("--hostport requires --port to be specified".into());
     }
-    if !port.is_empty() {
-        let number =
-            port.parse::<i32>().map_err(|_| format!("strconv.Atoi: parsing {}: invalid syntax", quote(port)))?;
-        let mut entry = Map::new();
-        if host_port > 0 {
-            entry.insert("hostPort".to_owned(), host_port.into());
+    let ports = match port {
+        "" => Value::Null,
+        port => {
+            let wrong = |_| format!("strconv.Atoi: parsing {}: invalid syntax", quote(port));
+            let number = port.parse::<i32>().map_err(wrong)?;
+            let host = if host_port > 0 { host_port.into() } else { Value::Null };
+            fill(r#"[{"hostPort":"$host","containerPort":"$port"}]"#, &[("host", host), ("port", number.into())])
         }
-        entry.insert("containerPort".to_owned(), number.into());
-        container.insert("ports".to_owned(), json!([entry]));
-    }
+    };
     let mut env = Vec::new();
     for variable in flags.all("env") {
         match variable.split_once('=') {
             Some((name, value)) if names::c_identifier(name).is_empty() => {
-                env.push(if value.is_empty() { json!({"name": name}) } else { json!({"name": name, "value": value}) });
+                env.push(fill(
+                    r#"{"name":"$name","value":"$value"}"#,
+                    &[("name", name.into()), ("value", some(value))],
+                ));
             }
             _ => return Err(format!("invalid env: {variable}").into()),
         }
-    }
-    if !env.is_empty() {
-        container.insert("env".to_owned(), env.into());
     }
     let mut resources = Map::new();
     for field in ["limits", "requests"] {
@@ -149,51 +154,47 @@ fn pod_spec(
         }
         resources.insert(field.to_owned(), quantities.into());
     }
-    container.insert("resources".to_owned(), resources.into());
-    let pull = if pull.is_empty() { default_pull } else { pull };
-    if !pull.is_empty() {
-        container.insert("imagePullPolicy".to_owned(), pull.into());
-    }
-    Ok(Map::from_iter([("containers".to_owned(), json!([container]))]))
+    Ok(fill(
+        r#"{"name":"$name","image":"$image","command":"$command","args":"$args","ports":"$ports","env":"$env",
+            "resources":"$resources","imagePullPolicy":"$pull"}"#,
+        &[
+            ("name", name.into()),
+            ("image", image.into()),
+            ("command", some_list(command)),
+            ("args", some_list(arguments)),
+            ("ports", ports),
+            ("env", if env.is_empty() { Value::Null } else { env.into() }),
+            ("resources", resources.into()),
+            ("pull", some(pull)),
+        ],
+    ))
 }
 
-fn object(
-    generator: &str,
-    name: &str,
-    labels: &Value,
-    mut pod: Map<String, Value>,
-    restart: &str,
-    replicas: i64,
-) -> Result<Value, Error> {
-    let metadata = json!({"name": name, "creationTimestamp": null, "labels": labels});
-    let of_pod = json!({"creationTimestamp": null, "labels": labels});
-    Ok(match generator {
-        "run-pod/v1" => {
-            pod.insert("restartPolicy".to_owned(), restart.into());
-            pod.insert("dnsPolicy".to_owned(), "ClusterFirst".into());
-            json!({"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": pod, "status": {}})
-        }
-        "job/v1" => {
-            pod.insert("restartPolicy".to_owned(), restart.into());
-            let spec = json!({"template": {"metadata": of_pod, "spec": pod}});
-            json!({"kind": "Job", "apiVersion": "batch/v1", "metadata": metadata, "spec": spec, "status": {}})
-        }
-        "run/v1" => {
-            let template = json!({"metadata": of_pod, "spec": pod});
-            let spec = json!({"replicas": replicas, "selector": labels, "template": template});
-            let status = json!({"replicas": 0});
-            json!({"kind": "ReplicationController", "apiVersion": "v1", "metadata": metadata, "spec": spec, "status": status})
-        }
-        "deployment/v1beta1" | "deployment/apps.v1beta1" => {
-            let api_version = if generator == "deployment/v1beta1" { "extensions/v1beta1" } else { "apps/v1beta1" };
-            let template = json!({"metadata": of_pod, "spec": pod});
-            let selector = json!({"matchLabels": labels});
-            let spec = json!({"replicas": replicas, "selector": selector, "template": template, "strategy": {}});
-            json!({"kind": "Deployment", "apiVersion": api_version, "metadata": metadata, "spec": spec, "status": {}})
-        }
-        _ => return Err(Error::usage("run", &format!("generator {} not found.", quote(generator)))),
-    })
-}
+/// What a generator makes. `$metadata` is that of the object, `$pod` the metadata of its pods.
+const GENERATORS: &[(&str, &str)] = &[
+    (
+        "run-pod/v1",
+        r#"{"kind":"Pod","apiVersion":"v1","metadata":"$metadata",
+            "spec":{"containers":["$container"],"restartPolicy":"$restart","dnsPolicy":"ClusterFirst"},"status":{}}"#,
+    ),
+    (
+        "job/v1",
+        r#"{"kind":"Job","apiVersion":"batch/v1","metadata":"$metadata",
+            "spec":{"template":{"metadata":"$pod","spec":{"containers":["$container"],"restartPolicy":"$restart"}}},"status":{}}"#,
+    ),
+    (
+        "run/v1",
+        r#"{"kind":"ReplicationController","apiVersion":"v1","metadata":"$metadata",
+            "spec":{"replicas":"$replicas","selector":"$labels",
+            "template":{"metadata":"$pod","spec":{"containers":["$container"]}}},"status":{"replicas":0}}"#,
+    ),
+    ("deployment/v1beta1", DEPLOYMENT),
+    ("deployment/apps.v1beta1", DEPLOYMENT),
+];
+
+const DEPLOYMENT: &str = r#"{"kind":"Deployment","apiVersion":"$version","metadata":"$metadata",
+    "spec":{"replicas":"$replicas","selector":{"matchLabels":"$labels"},
+    "template":{"metadata":"$pod","spec":{"containers":["$container"]}},"strategy":{}},"status":{}}"#;
 
 /// Runs `kubectl scale`.
 ///
