@@ -1,5 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { docs } from "./docs/site.ts";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
 
 /** What `cargo xtask build` let wasm-pack write. */
 const wasm = fileURLToPath(new URL("target/wasm-package/web/portcullis_wasm.js", import.meta.url));
@@ -8,8 +11,14 @@ export default defineConfig({
   // Every address in the site is relative: it works from any path of any host.
   base: "./",
   resolve: { alias: { "portcullis-wasm": wasm } },
+  plugins: [docs(root)],
   build: {
     target: "es2023",
+    rollupOptions: {
+      input: { index: "index.html", embed: "web/embed.ts" },
+      // Other people's pages name this file: it keeps its name.
+      output: { entryFileNames: ({ name }) => (name === "embed" ? "embed.js" : "assets/[name]-[hash].js") },
+    },
     // No data: addresses, which the page's policy forbids, and no inline script that preloads modules.
     assetsInlineLimit: 0,
     modulePreload: false,

@@ -12,13 +12,21 @@ import workerUrl from "./worker.ts?worker&url";
 /** To the worker. */
 export interface Question {
   id: number;
+  kind: "report" | "secrets";
   document: string;
+}
+
+/** What in a document is secret, and the document without it. */
+export interface Secrets {
+  names: string[];
+  redacted: string;
 }
 
 /** From the worker. */
 export type Answer =
   | { kind: "ready"; version: string }
   | { kind: "report"; id: number; report: Report; milliseconds: number }
+  | { kind: "secrets"; id: number; secrets: Secrets }
   | { kind: "failed"; message: string };
 
 /** What the page is told. */
@@ -53,6 +61,7 @@ export class Engine {
   #asked: { id: number; document: Composed; timer: number } | undefined;
   #waiting: Composed | undefined;
   #frame: number | undefined;
+  readonly #secrets = new Map<number, (secrets: Secrets) => void>();
 
   constructor(listener: Listener) {
     this.#listener = listener;
@@ -65,6 +74,15 @@ export class Engine {
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = undefined;
       this.#send();
+    });
+  }
+
+  /** What a link to the document would give away. */
+  secrets(document: string): Promise<Secrets> {
+    const id = this.#next++;
+    return new Promise((resolve) => {
+      this.#secrets.set(id, resolve);
+      this.#worker.postMessage({ id, kind: "secrets", document } satisfies Question);
     });
   }
 
@@ -87,7 +105,7 @@ export class Engine {
     this.#waiting = undefined;
     const timer = setTimeout(() => this.#fall(`no answer for ${PATIENCE / 1000} seconds`), PATIENCE);
     this.#asked = { id, document, timer };
-    this.#worker.postMessage({ id, document: document.text } satisfies Question);
+    this.#worker.postMessage({ id, kind: "report", document: document.text } satisfies Question);
   }
 
   #hear(answer: Answer): void {
@@ -96,7 +114,10 @@ export class Engine {
       return;
     }
     if (answer.kind === "ready") this.#ready = true;
-    else if (answer.id === this.#asked?.id) {
+    else if (answer.kind === "secrets") {
+      this.#secrets.get(answer.id)?.(answer.secrets);
+      this.#secrets.delete(answer.id);
+    } else if (answer.id === this.#asked?.id) {
       const { document, timer } = this.#asked;
       clearTimeout(timer);
       this.#asked = undefined;

@@ -3,6 +3,7 @@
 import type { Location, Report } from "portcullis-wasm";
 import { element, byId } from "./dom.ts";
 import { type Composed, Document, type Place } from "./document.ts";
+import { embedded } from "./embedded.ts";
 import { Editor, type Mark, type Problem } from "./editor.ts";
 import { Engine } from "./engine.ts";
 import { blank, examples } from "./examples.ts";
@@ -267,6 +268,8 @@ function replace(text: string, what: string): void {
 }
 
 function keep(text: string): void {
+  // What a host shows its readers is not theirs to find again here.
+  if (guest) return;
   try {
     localStorage.setItem(KEPT, text);
   } catch {
@@ -282,17 +285,6 @@ function kept(): string | null {
   }
 }
 
-/** What a link or a file of this document would give away. */
-function secrets(text: string): string[] {
-  const kinds: [string, RegExp][] = [
-    ["Secret objects", /\bkind:\s*["']?Secret\b/],
-    ["encryption keys", /\bsecret:\s*["']?[A-Za-z0-9+/]{20,}={0,2}/],
-    ["a token", /\beyJ[\w-]+\.[\w-]+\.[\w-]+/],
-    ["a private key", /-----BEGIN [A-Z ]*PRIVATE KEY-----/],
-  ];
-  return kinds.flatMap(([name, pattern]) => (pattern.test(text) ? [name] : []));
-}
-
 async function share(): Promise<void> {
   const { text } = doc.compose();
   const link = await linkTo(text, location.href);
@@ -303,13 +295,17 @@ async function share(): Promise<void> {
     });
     return;
   }
-  const inside = secrets(text);
-  if (inside.length === 0) await copy(link);
-  else {
-    notice(`The link would hold ${inside.join(" and ")}. Whoever has it can read them.`, {
-      "Copy it all the same": () => void copy(link),
-    });
+  const { names, redacted } = await engine.secrets(text);
+  if (names.length === 0) {
+    await copy(link);
+    return;
   }
+  const most = 4;
+  const more = names.length > most ? ` and ${names.length - most} more` : "";
+  notice(`The link would hold ${names.slice(0, most).join(", ")}${more}. Whoever has it can read them.`, {
+    "Copy without the secrets": () => void linkTo(redacted, location.href).then(copy),
+    "Copy it all the same": () => void copy(link),
+  });
 }
 
 async function copy(link: string): Promise<void> {
@@ -378,6 +374,9 @@ function theme(): void {
 menu();
 theme();
 byId("share").addEventListener("click", () => void share());
+byId("whole").addEventListener("click", () => {
+  void linkTo(doc.compose().text, new URL("./", location.href).href).then((link) => window.open(link, "_blank", "noopener"));
+});
 byId("download").addEventListener("click", download);
 byId("open").addEventListener("click", () => byId("file").click());
 byId("file").addEventListener("change", (event) => {
@@ -400,8 +399,13 @@ byId("add").addEventListener("click", () => {
   fileEditors.at(-1)?.focus();
 });
 
+const guest = embedded(show);
 const linked = await openLink(location.hash);
 if (linked && "problem" in linked) notice(linked.problem);
-const first = (linked && "document" in linked ? linked.document : undefined) ?? kept() ?? examples[0]?.text ?? blank;
+const first = (linked && "document" in linked ? linked.document : undefined) ?? (guest ? "" : kept()) ?? examples[0]?.text ?? blank;
 show(first);
 pick(first);
+if (guest) {
+  const view = views.findIndex(({ name }) => guest.view.toLowerCase().startsWith(name.toLowerCase()));
+  if (view > 0) viewTabs.show(view);
+}

@@ -1,6 +1,6 @@
 /** The engine: wasm in a thread of its own, so that no document can hold up the page. */
 
-import load, { evaluate, version } from "portcullis-wasm";
+import load, { evaluate, redact, secrets, version } from "portcullis-wasm";
 import type { Answer, Question } from "./engine.ts";
 
 const tell = (answer: Answer) => postMessage(answer);
@@ -10,6 +10,10 @@ const failed = (error: unknown) => tell({ kind: "failed", message: error instanc
 
 addEventListener("message", ({ data }: MessageEvent<Question>) => {
   try {
+    if (data.kind === "secrets") {
+      tell({ kind: "secrets", id: data.id, secrets: { names: secrets(data.document), redacted: redact(data.document) } });
+      return;
+    }
     const start = performance.now();
     const report = evaluate("document.md", data.document);
     tell({ kind: "report", id: data.id, report, milliseconds: performance.now() - start });

@@ -28,6 +28,21 @@ pub fn evaluate(name: &str, document: &str) -> Result<JsValue, js_sys::Error> {
     report.serialize(&Serializer::json_compatible()).map_err(|error| js_sys::Error::new(&error.to_string()))
 }
 
+/// What in the Markdown `document` is secret, each with its line: `data.password of Secret/default/mysecret (line 7)`.
+#[wasm_bindgen]
+#[must_use]
+pub fn secrets(document: &str) -> Vec<String> {
+    let found = portcullis_console::secrets::find(document);
+    found.into_iter().map(|secret| format!("{} (line {})", secret.what, secret.line)).collect()
+}
+
+/// The `document` with its secrets made unusable, in the same form.
+#[wasm_bindgen]
+#[must_use]
+pub fn redact(document: &str) -> String {
+    portcullis_console::secrets::redact(document)
+}
+
 /// The package's version.
 #[wasm_bindgen]
 #[must_use]

@@ -1,0 +1,110 @@
+/**
+ * `<portcullis-playground>`: a live document in somebody else's documentation.
+ *
+ *     <script type="module" src="https://.../embed.js"></script>
+ *     <portcullis-playground src="rbac.md" view="verdicts" height="32rem"></portcullis-playground>
+ *
+ * `src` is a document on the host's own site; without it the element's text is the document. Its children, most often the
+ * document as the host rendered it with its stored output, stay until the playground is there. That comes in an iframe of
+ * the page itself, so that no style leaks in or out, when the element comes near the visible part of the host's page.
+ */
+
+/** What the host's page sends into the iframe. */
+export type ToPlayground = {
+  portcullis: 1;
+  /** The Markdown document. */
+  document: string;
+  /** The host's colour scheme, as CSS spells it. */
+  colorScheme: string;
+};
+
+/** What the iframe sends back: that it listens. */
+export type FromPlayground = { portcullis: 1; ready: true };
+
+const page = new URL("./index.html", import.meta.url);
+
+class Playground extends HTMLElement {
+  static observedAttributes = ["src", "view"];
+
+  #frame: HTMLIFrameElement | undefined;
+  #nearby: IntersectionObserver | undefined;
+  #listening = false;
+
+  connectedCallback(): void {
+    this.style.display ||= "block";
+    this.#nearby = new IntersectionObserver((entries) => {
+      if (entries.some((entry) => entry.isIntersecting)) this.#open();
+    }, { rootMargin: "200px" });
+    this.#nearby.observe(this);
+    window.addEventListener("message", this.#hear);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", this.#send);
+  }
+
+  disconnectedCallback(): void {
+    this.#nearby?.disconnect();
+    window.removeEventListener("message", this.#hear);
+    matchMedia("(prefers-color-scheme: dark)").removeEventListener("change", this.#send);
+    this.#frame?.remove();
+    this.#frame = undefined;
+    this.#listening = false;
+  }
+
+  attributeChangedCallback(): void {
+    if (this.#frame) void this.#send();
+  }
+
+  #open(): void {
+    this.#nearby?.disconnect();
+    if (this.#frame) return;
+    const frame = document.createElement("iframe");
+    const address = new URL(page);
+    address.search = new URLSearchParams({ embed: "", view: this.getAttribute("view") ?? "verdicts" }).toString();
+    frame.src = address.href;
+    frame.title = this.getAttribute("title") ?? "Portcullis playground";
+    frame.allow = "clipboard-write";
+    frame.style.cssText = `display:block;width:100%;border:0;height:${this.getAttribute("height") ?? "32rem"}`;
+    this.#frame = frame;
+    // The shadow root hides the children without removing them: their text may be the document.
+    (this.shadowRoot ?? this.attachShadow({ mode: "open" })).append(document.createElement("slot"), frame);
+  }
+
+  #hear = (event: MessageEvent<FromPlayground>): void => {
+    if (!this.#frame || event.source !== this.#frame.contentWindow || event.origin !== page.origin) return;
+    if (event.data?.portcullis !== 1) return;
+    this.#listening = true;
+    this.shadowRoot?.querySelector("slot")?.remove();
+    void this.#send();
+  };
+
+  #send = async (): Promise<void> => {
+    if (!this.#listening) return;
+    const src = this.getAttribute("src");
+    const text = src ? await this.#fetch(src) : dedent(this.textContent ?? "");
+    const message: ToPlayground = {
+      portcullis: 1,
+      document: text,
+      colorScheme: getComputedStyle(this).colorScheme,
+    };
+    this.#frame?.contentWindow?.postMessage(message, page.origin);
+  };
+
+  async #fetch(src: string): Promise<string> {
+    try {
+      const response = await fetch(new URL(src, document.baseURI));
+      if (response.ok) return await response.text();
+      return `The document ${src} could not be loaded: the host's server answered ${response.status}.\n`;
+    } catch {
+      return `The document ${src} could not be loaded: its host did not answer.\n`;
+    }
+  }
+}
+
+/** Inline text without the indentation that HTML around it gave it. */
+function dedent(text: string): string {
+  const lines = text.replace(/^\s*\n/, "").trimEnd().split("\n");
+  const depths = lines.filter((line) => line.trim()).map((line) => line.length - line.trimStart().length);
+  const depth = Math.min(...depths, Infinity);
+  return `${lines.map((line) => line.slice(Number.isFinite(depth) ? depth : 0)).join("\n")}\n`;
+}
+
+if (!customElements.get("portcullis-playground")) customElements.define("portcullis-playground", Playground);
