@@ -1,7 +1,9 @@
 //! The `portcullis` program: what the page does, at the terminal and in a build.
 
+mod access;
 mod audit;
 mod check;
+mod cluster;
 mod graph;
 mod review;
 mod show;
@@ -21,6 +23,10 @@ usage: portcullis check [--release R] FILE.md...
            prints all that a document gives
        portcullis review [--release R] --cluster FILE.yaml... [--flags \"...\"] FILE|-
            answers SubjectAccessReviews, YAML documents or JSON, one JSON object a line
+       portcullis who-can [--release R] --cluster FILE.yaml... [-n NAMESPACE] [-o table|json] VERB RESOURCE [NAME]
+           lists whom RBAC lets do it, each with the binding and the rule
+       portcullis access [--release R] --cluster FILE.yaml... [-n NAMESPACE] [--subject NAME] [-o table|json]
+           lists what everybody may do
        portcullis inspect [--release R] [--config FILE] [--key ETCDKEY] [-o yaml|parts] FILE
            opens one value of etcd: bytes, base64 or a hex dump
        portcullis audit --policy FILE [REQUESTS]
@@ -45,6 +51,8 @@ fn main() -> ExitCode {
         "graph" => graph::run(rest),
         "run" => show::run(rest),
         "review" => review::run(rest),
+        "who-can" => access::who_can(rest),
+        "access" => access::access(rest),
         "inspect" => return inspect(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
@@ -96,6 +104,7 @@ fn parse<'a>(
                 continue;
             }
             Argument::Short('o') => "output",
+            Argument::Short('n') => "namespace",
             Argument::Long(name) => name,
             Argument::Short(_) | Argument::Excess(_) => "",
         };

@@ -1,18 +1,12 @@
 //! `portcullis review`: tens of thousands of SubjectAccessReviews, answered one by one as they are read.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::path::Path;
 use std::rc::Rc;
 
-use portcullis_core::apiserver::{self, Files, Server};
-use portcullis_core::manifest::{self, Diagnostic, Severity, Value, json};
-use portcullis_core::release::Release;
-use portcullis_core::storage::Store;
-use portcullis_core::world::World;
+use portcullis_core::manifest::{self, Value, json};
 
-use crate::Usage;
+use crate::{Usage, cluster};
 
 /// JSON that is spread over lines may be this long.
 const LONGEST: usize = 1 << 16;
@@ -23,28 +17,7 @@ pub fn run(words: &[String]) -> Result<bool, Usage> {
     let Some((input, more)) = operands.split_last() else {
         return Err(Usage("review needs a file of SubjectAccessReviews, or - for standard input".to_owned()));
     };
-    let all = |wanted: &'static str| given.iter().filter(move |(name, _)| *name == wanted).map(|(_, value)| *value);
-    let release = match crate::release(&given) {
-        Some(version) => Release::find(version).ok_or_else(|| Usage(format!("release {version} is not known")))?,
-        None => Release::newest(),
-    };
-    let flags: Vec<String> = all("flags").flat_map(str::split_whitespace).map(str::to_owned).collect();
-    // Nothing of a review depends on the time.
-    let mut world = World::new(Default::default(), "");
-    let mut server = Server::start(release, &flags, &files(&flags), Store::default(), &mut world)
-        .map_err(|stopped| Usage(format!("kube-apiserver: {}", stopped.message.trim_end())))?;
-    let mut objects = Vec::new();
-    for file in all("cluster").chain(more.iter().copied()) {
-        let (documents, problems) = manifest::parse(&file.into(), 1, &crate::read(file)?);
-        tell(&problems);
-        for document in documents {
-            let (found, problems) = manifest::objects(document);
-            tell(&problems);
-            objects.extend(found);
-        }
-    }
-    tell(&server.load(objects, &mut world));
-    server.settle(&mut world);
+    let server = cluster::start(&given, more)?;
     let reader: Box<dyn BufRead> = match *input {
         "-" => Box::new(io::stdin().lock()),
         file => Box::new(BufReader::new(File::open(file).map_err(|error| Usage(format!("{file}: {error}")))?)),
@@ -139,23 +112,4 @@ fn each(
         return answer(start, Err("the last review is not complete".to_owned()));
     }
     yaml(start, &text, &mut answer)
-}
-
-/// The files that flags name, relative to the working directory.
-fn files(flags: &[String]) -> Files {
-    let paths: BTreeSet<&str> =
-        flags.iter().map(|flag| flag.split_once('=').map_or(flag.as_str(), |(_, path)| path)).collect();
-    let existing = paths.into_iter().filter(|path| Path::new(path).is_file());
-    let read = existing.filter_map(|path| {
-        let text = crate::read(path).ok()?;
-        Some((path.to_owned(), apiserver::File { source: path.into(), first_line: 1, text: text.into() }))
-    });
-    read.collect()
-}
-
-fn tell(problems: &[Diagnostic]) {
-    for problem in problems {
-        let severity = if problem.severity == Severity::Error { "error" } else { "warning" };
-        eprintln!("{}:{}: {severity}: {}", problem.file, problem.line, problem.message);
-    }
 }

@@ -67,3 +67,40 @@ fn run_prints_the_published_json() {
     let (out, _, _) = portcullis(&folder, &["run", "a.md"]);
     assert!(out.contains("$ echo a\na\n"), "{out}");
 }
+
+#[test]
+fn who_can_and_access_name_the_lines_that_grant() {
+    let folder = folder("access");
+    std::fs::write(
+        folder.join("shop.yaml"),
+        "kind: Role\napiVersion: rbac.authorization.k8s.io/v1beta1\nmetadata: {namespace: shop, name: developer}\nrules:\n\
+         - {apiGroups: [\"\"], resources: [pods], verbs: [get, delete]}\n---\nkind: RoleBinding\n\
+         apiVersion: rbac.authorization.k8s.io/v1beta1\nmetadata: {namespace: shop, name: developers}\n\
+         subjects: [{kind: User, name: jane}]\nroleRef: {kind: Role, name: developer}\n",
+    )
+    .unwrap();
+    let cluster = ["--cluster", "shop.yaml", "--subject", "jane"];
+    for (words, expected) in [
+        (&["who-can", "delete", "pods", "-n", "shop"][..], 1),
+        (&["who-can", "delete", "pods"], 0),
+        (&["who-can", "list", "pods", "-n", "shop"], 0),
+        (&["who-can", "get", "pods", "cart", "--namespace=shop"], 1),
+        (&["who-can", "get", "/healthz"], 0),
+        (&["access"], 1),
+        (&["access", "-n", "bank"], 0),
+    ] {
+        let (out, error, status) = portcullis(&folder, &[words, &cluster].concat());
+        assert_eq!((error.as_str(), status), ("", 0), "{words:?}");
+        let rows: Vec<&str> = out.lines().skip(1).map(|row| row.split_whitespace().next().unwrap()).collect();
+        assert_eq!(rows, ["jane"].repeat(expected), "{words:?}\n{out}");
+        assert!(
+            expected == 0 || out.contains("shop.yaml:10 RoleBinding/shop/developers  shop.yaml:5 Role/shop/developer")
+        );
+    }
+    let (out, ..) = portcullis(&folder, &["access", "shop.yaml", "--subject", "jane", "-o", "json"]);
+    let row: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(row["rule"]["verbs"], serde_json::json!(["get", "delete"]));
+    assert_eq!((&row["binding"]["line"], &row["role"]["line"]), (&10.into(), &5.into()));
+    let (_, error, status) = portcullis(&folder, &["who-can", "get"]);
+    assert_eq!(status, 2, "{error}");
+}
