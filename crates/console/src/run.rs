@@ -57,6 +57,9 @@ pub fn run(name: &str, text: &str, release: Option<&str>) -> Report {
     }
     diagnostics.extend(session.take_warnings());
     let (log, deliveries) = session.audit();
+    let exchanges = || steps.iter().flat_map(|step: &report::Step| &step.exchanges);
+    let written = exchanges().flat_map(|exchange| &exchange.etcd).map(|write| write.key.clone()).collect();
+    let etcd = session.with_etcd(|store, format| report::etcd(store, format, &written));
     Report {
         version: report::VERSION,
         title: document.title.clone(),
@@ -65,6 +68,7 @@ pub fn run(name: &str, text: &str, release: Option<&str>) -> Report {
         steps,
         graph: report::graph(session.graph()),
         audit: report::audit_trail(log, deliveries),
+        etcd,
         diagnostics: report::diagnostics(diagnostics, &document, text),
     }
 }
@@ -99,11 +103,13 @@ fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Ve
         expected: step.expected.clone(),
         output,
         status,
-        exchanges: session
-            .take_exchanges()
-            .iter()
-            .map(|exchange| report::exchange(exchange, session.release()))
-            .collect(),
+        exchanges: {
+            let exchanges = session.take_exchanges();
+            let release = session.release();
+            session.with_etcd(|store, format| {
+                exchanges.iter().map(|exchange| report::exchange(exchange, release, (store, format))).collect()
+            })
+        },
     }
 }
 

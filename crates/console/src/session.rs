@@ -203,29 +203,31 @@ impl Session {
         Some(message)
     }
 
+    /// What etcd holds, and how the server writes it that runs over it.
+    pub(crate) fn with_etcd<R>(&self, ask: impl FnOnce(&Store, &Format) -> R) -> R {
+        match &self.machine {
+            Machine::Running(server) => ask(&server.cluster().store, &server.cluster().format),
+            Machine::Stopped(store) => ask(store, &Format::plain(self.release)),
+        }
+    }
+
     /// What etcd holds under the keys that begin with `prefix`.
     pub(crate) fn etcd(&self, prefix: &str) -> Vec<KeyValue> {
-        let plain = Format::plain(self.release);
-        let (store, format) = match &self.machine {
-            Machine::Running(server) => (&server.cluster().store, &server.cluster().format),
-            Machine::Stopped(store) => (store, &plain),
-        };
-        let pair = |(key, entry): (&str, &Entry)| KeyValue {
-            key: key.to_owned(),
-            value: entry.bytes(key, format),
-            created: entry.created,
-            revision: entry.revision,
-            version: entry.version,
-        };
-        store.range(prefix).map(pair).collect()
+        self.with_etcd(|store, format| {
+            let pair = |(key, entry): (&str, &Entry)| KeyValue {
+                key: key.to_owned(),
+                value: entry.bytes(key, format),
+                created: entry.created,
+                revision: entry.revision,
+                version: entry.version,
+            };
+            store.range(prefix).map(pair).collect()
+        })
     }
 
     /// The revision of the last write.
     pub(crate) fn etcd_revision(&self) -> u64 {
-        match &self.machine {
-            Machine::Running(server) => server.cluster().store.revision(),
-            Machine::Stopped(store) => store.revision(),
-        }
+        self.with_etcd(|store, _| store.revision())
     }
 
     /// Writes to etcd, past the server; what a server printed that ends at this value.

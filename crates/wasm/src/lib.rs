@@ -43,6 +43,22 @@ pub fn redact(document: &str) -> String {
     portcullis_console::secrets::redact(document)
 }
 
+/// Opens one stored value: bytes, base64 or a hex dump as `etcdctl get` piped through `hexdump -C` or `xxd` prints them, with
+/// the EncryptionConfig and the etcd key where they are known (`""` where not). Nothing leaves the page.
+///
+/// # Errors
+///
+/// A sentence for the user: the dump or the configuration cannot be read. What is wrong with the value is in the answer.
+#[wasm_bindgen(unchecked_return_type = "Inspection")]
+pub fn inspect(config: &str, key: &str, dump: &[u8]) -> Result<JsValue, js_sys::Error> {
+    let given = |text| Some(text).filter(|text: &&str| !text.trim().is_empty());
+    let release = portcullis_core::release::Release::newest();
+    let failed = |message: String| js_sys::Error::new(&message);
+    let inspection = portcullis_console::inspect::inspect(release, given(config), given(key), dump).map_err(failed)?;
+    let report = portcullis_console::report::Inspection::from(&inspection);
+    report.serialize(&Serializer::json_compatible()).map_err(|error| failed(error.to_string()))
+}
+
 /// The package's version.
 #[wasm_bindgen]
 #[must_use]

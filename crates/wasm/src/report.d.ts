@@ -14,6 +14,8 @@ export interface Report {
   graph: Graph;
   /** What its requests left in the audit backends. */
   audit: AuditTrail;
+  /** What etcd holds at the document's end, by key. */
+  etcd: Stored[];
   /** What is wrong with it. */
   diagnostics: Diagnostic[];
 }
@@ -231,12 +233,53 @@ export interface Response {
   body: string;
 }
 
+/** One key of etcd. */
+export interface Stored {
+  key: string;
+  /** The revision of its last write. */
+  revision: number;
+  /** `identity`, `aescbc`, `aesgcm` or `secretbox`. */
+  provider: string;
+  /** The name of the key in the configuration; `""` for `identity`. */
+  keyName: string;
+  /** Whether a write would use another provider or key: `kubectl get -o json | kubectl replace -f -` rewrites it. */
+  stale: boolean;
+  /** Why the server cannot read it, in its own words. */
+  error?: string;
+  /** The bytes of what the document made; absent for the rest (the default policy). */
+  value?: Bytes;
+}
+
+/** A stored value. */
+export interface Bytes {
+  /** In base64. */
+  bytes: string;
+  /** What they are, in order and without gaps as far as that is known. */
+  parts: Part[];
+  /** Of an encrypted value that can be read, what is behind the encryption, in base64. */
+  plain?: string;
+  /** What those are. */
+  plainParts: Part[];
+}
+
+/** A range of bytes. */
+export interface Part {
+  /** First byte. */
+  from: number;
+  /** Behind the last byte. */
+  to: number;
+  /** `IV`, `metadata.name: "a"`. */
+  what: string;
+}
+
 /** One write to etcd. */
 export interface Write {
   key: string;
   revision: number;
   /** False for a deletion. */
   put: boolean;
+  /** What was written, unless the same step wrote the key once more. */
+  value?: Bytes;
 }
 
 /** What is wrong, where, and what to do. */
@@ -248,4 +291,28 @@ export interface Diagnostic {
   /** From 1, in UTF-16 code units; 0 for the line as a whole. */
   column: number;
   message: string;
+}
+
+/** One stored value, opened with a user's own configuration. */
+export interface Inspection {
+  /** Its etcd key, where the dump or the user says it. */
+  key?: string;
+  provider: string;
+  keyName: string;
+  stale: boolean;
+  /** What `portcullis inspect` prints. */
+  yaml: string;
+  value: Bytes;
+  /** Why there is no object. */
+  failure?: InspectionFailure;
+}
+
+/** Which step failed. */
+export interface InspectionFailure {
+  /** `decrypt` or `decode`. */
+  step: string;
+  /** The API server's own text. */
+  error: string;
+  /** What it usually means. */
+  usually: string;
 }

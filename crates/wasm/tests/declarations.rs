@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use portcullis_console::report::{
-    Admission, Attributes, Audit, AuditTrail, Authorization, Authorizer, Because, Delivery, Diagnostic, Edge, Exchange,
-    File, Graph, Location, NearMiss, Report, Request, Response, Step, User, VERSION, Vertex, Write,
+    Admission, Attributes, Audit, AuditTrail, Authorization, Authorizer, Because, Bytes, Delivery, Diagnostic, Edge,
+    Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Report, Request, Response, Step,
+    Stored, User, VERSION, Vertex, Write,
 };
 use serde_json::Value;
 
@@ -18,6 +19,17 @@ fn every_member_is_declared_with_its_type() {
     let report = serde_json::to_value(full()).unwrap();
     let mut seen = Vec::new();
     check(&interfaces, &report, "Report", "Report", &mut seen);
+    let inspection = Inspection {
+        key: Some("x".to_owned()),
+        provider: "x".to_owned(),
+        key_name: "x".to_owned(),
+        stale: true,
+        yaml: "x".to_owned(),
+        value: bytes(),
+        failure: Some(InspectionFailure { step: "decrypt", error: "x".to_owned(), usually: "x".to_owned() }),
+    };
+    let inspection = serde_json::to_value(inspection).unwrap();
+    check(&interfaces, &inspection, "Inspection", "Inspection", &mut seen);
     // Nothing is declared that the report does not have.
     for (interface, members) in &interfaces {
         for member in members.keys() {
@@ -95,6 +107,12 @@ fn check(interfaces: &Interfaces, value: &Value, of: &str, path: &str, seen: &mu
     }
 }
 
+fn bytes() -> Bytes {
+    let text = || "x".to_owned();
+    let parts = || vec![Part { from: 0, to: 1, what: text() }];
+    Bytes { bytes: text(), parts: parts(), plain: Some(text()), plain_parts: parts() }
+}
+
 /// A report in which nothing is absent and nothing is empty.
 fn full() -> Report {
     let text = || "x".to_owned();
@@ -133,7 +151,6 @@ fn full() -> Report {
         authorization: Some(Authorization { verdict: "Allow", reason: text(), steps: vec![authorizer] }),
         admission: vec![Admission { plugin: "NodeRestriction", admitted: true, message: text() }],
         response: Response { status: 200, headers: pairs(), body: text() },
-        etcd: vec![Write { key: text(), revision: 1, put: true }],
         audit: Some(Audit {
             level: "Metadata",
             rule: Some(location()),
@@ -141,6 +158,7 @@ fn full() -> Report {
             events: vec![text()],
             log: vec![text()],
         }),
+        etcd: vec![Write { key: text(), revision: 1, put: true, value: Some(bytes()) }],
     };
     let step = Step {
         command: text(),
@@ -167,6 +185,15 @@ fn full() -> Report {
             log: vec![text()],
             deliveries: vec![Delivery { method: text(), url: text(), headers: pairs(), body: text() }],
         },
+        etcd: vec![Stored {
+            key: text(),
+            revision: 1,
+            provider: text(),
+            key_name: text(),
+            stale: true,
+            error: Some(text()),
+            value: Some(bytes()),
+        }],
         diagnostics: vec![Diagnostic { severity: "error", file: text(), line: 1, column: 1, message: text() }],
     }
 }

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn forms() {
-        let rows: [(&[u8], Result<&[u8], &str>); 13] = [
+        type Row<'a> = (&'a [u8], Result<&'a [u8], &'a str>);
+        let rows: [Row<'_>; 13] = [
             (b"00000000  6b 38 73 00                                       |k8s.|\n00000004\n", Ok(b"k8s\0")),
             (b"00000000: 6b38 7300                                k8s.\n", Ok(b"k8s\0")),
             (b"azhzAA==\n", Ok(b"k8s\0")),

@@ -1,6 +1,6 @@
 //! `portcullis inspect`: one value of etcd, opened with a user's own configuration. Nothing is sent anywhere.
 
-use portcullis_core::encryption::{Config, Transformer};
+use portcullis_core::encryption::{Config, Transformer, claimed};
 use portcullis_core::manifest::{Map, Value, yaml};
 use portcullis_core::release::Release;
 use portcullis_core::storage::{Part, codec};
@@ -139,15 +139,6 @@ fn transformer<'a>(release: &Release, config: &'a Config, key: &str, value: &[u8
     let fallback = config.transformer("", "secrets");
     all.find(|transformer| transformer.read(key, value).is_ok_and(|plain| plain.provider == claimed(value).0))
         .unwrap_or(fallback)
-}
-
-/// The provider and the key's name that a value's own prefix says.
-fn claimed(value: &[u8]) -> (String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let Some(rest) = value.strip_prefix(b"k8s:enc:") else { return ("identity".to_owned(), String::new()) };
-    let mut words = rest.split(|byte| *byte == b':');
-    let provider = words.next().map(text).unwrap_or_default();
-    (provider, words.nth(1).map(text).unwrap_or_default())
 }
 
 impl Inspection {

@@ -1,5 +1,9 @@
 //! What the rooms of the server say, in the words of the report.
 
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use portcullis_core::apiserver;
 use portcullis_core::audit;
 use portcullis_core::authorization::{self, Decision, Failed, Verdict};
@@ -7,11 +11,14 @@ use portcullis_core::graph;
 use portcullis_core::manifest::{self, Severity};
 use portcullis_core::release::Release;
 use portcullis_core::request::RequestInfo;
+use portcullis_core::storage::{self, Format, Store, Unreadable};
 
 use super::{
-    Admission, Attributes, Audit, AuditTrail, Authorization, Authorizer, Because, Delivery, Diagnostic, Edge, Exchange,
-    File, Graph, Location, NearMiss, Request, Response, User, Vertex, Write,
+    Admission, Attributes, Audit, AuditTrail, Authorization, Authorizer, Because, Bytes, Delivery, Diagnostic, Edge,
+    Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Request, Response, Stored, User,
+    Vertex, Write,
 };
+use crate::inspect;
 use crate::transcript::{Block, Document};
 
 /// The files of a document.
@@ -69,7 +76,7 @@ pub fn diagnostics(mut diagnostics: Vec<manifest::Diagnostic>, document: &Docume
 }
 
 /// One exchange.
-pub fn exchange(exchange: &apiserver::Exchange, release: &Release) -> Exchange {
+pub fn exchange(exchange: &apiserver::Exchange, release: &Release, (store, format): (&Store, &Format)) -> Exchange {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Exchange {
         request: Request {
@@ -113,7 +120,15 @@ pub fn exchange(exchange: &apiserver::Exchange, release: &Release) -> Exchange {
         etcd: exchange
             .etcd
             .iter()
-            .map(|write| Write { key: write.key.clone(), revision: write.revision, put: write.put })
+            .map(|write| Write {
+                key: write.key.clone(),
+                revision: write.revision,
+                put: write.put,
+                value: store
+                    .get(&write.key)
+                    .filter(|entry| entry.revision == write.revision)
+                    .and_then(|_| bytes(&store.stored(&write.key, format)?)),
+            })
             .collect(),
         audit: exchange.audit.as_ref().map(|audited| Audit {
             level: audited.level.name(),
@@ -123,6 +138,76 @@ pub fn exchange(exchange: &apiserver::Exchange, release: &Release) -> Exchange {
             log: audited.log.clone(),
         }),
     }
+}
+
+/// Longer values are not shown byte by byte.
+const LONGEST: usize = 64 << 10;
+
+/// How many values are.
+const MOST: usize = 500;
+
+/// What etcd holds. The bytes are those of the keys in `written` and of objects that the user's text holds.
+pub fn etcd(store: &Store, format: &Format, written: &BTreeSet<String>) -> Vec<Stored> {
+    let mut left = MOST;
+    let stored = store.range("").map(|(key, entry)| {
+        let (provider, key_name) = entry.provider(key, format);
+        let own = entry.object.as_ref().map_or(true, |object| object.origin.is_some());
+        let shown = left > 0 && (own || written.contains(key));
+        left -= usize::from(shown);
+        Stored {
+            key: key.to_owned(),
+            revision: entry.revision,
+            provider,
+            key_name,
+            stale: entry.stale,
+            error: entry.object.as_ref().err().map(|error| match error {
+                Unreadable::Transform(error) | Unreadable::Decode(error) => error.clone(),
+            }),
+            value: shown.then(|| store.stored(key, format)).flatten().as_ref().and_then(bytes),
+        }
+    });
+    stored.collect()
+}
+
+impl From<&inspect::Inspection> for Inspection {
+    fn from(inspection: &inspect::Inspection) -> Self {
+        let behind = inspection.provider != "identity" && !inspection.plain.is_empty();
+        Self {
+            key: inspection.key.clone(),
+            provider: inspection.provider.clone(),
+            key_name: inspection.key_name.clone(),
+            stale: inspection.stale,
+            yaml: inspection.to_yaml(),
+            value: Bytes {
+                bytes: STANDARD.encode(&inspection.value),
+                parts: list(&inspection.parts),
+                plain: behind.then(|| STANDARD.encode(&inspection.plain)),
+                plain_parts: if behind { list(&inspection.plain_parts) } else { Vec::new() },
+            },
+            failure: inspection.object.as_ref().err().map(|failure| InspectionFailure {
+                step: failure.step,
+                error: failure.error.clone(),
+                usually: failure.usually.clone(),
+            }),
+        }
+    }
+}
+
+fn list(parts: &[storage::Part]) -> Vec<Part> {
+    parts.iter().map(|part| Part { from: part.from, to: part.to, what: part.what.clone() }).collect()
+}
+
+fn bytes(stored: &storage::Stored) -> Option<Bytes> {
+    if stored.bytes.len() > LONGEST {
+        return None;
+    }
+    let behind = stored.plain.as_ref().filter(|(plain, _)| plain.provider != "identity");
+    Some(Bytes {
+        bytes: STANDARD.encode(&stored.bytes),
+        parts: list(&stored.parts),
+        plain: behind.map(|(plain, _)| STANDARD.encode(&plain.bytes)),
+        plain_parts: behind.map(|(_, parts)| list(parts)).unwrap_or_default(),
+    })
 }
 
 /// The graph of a cluster.

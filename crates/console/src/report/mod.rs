@@ -7,7 +7,7 @@ mod fill;
 
 use serde::Serialize;
 
-pub(crate) use fill::{audit_trail, diagnostics, exchange, files, graph};
+pub(crate) use fill::{audit_trail, diagnostics, etcd, exchange, files, graph};
 
 /// The interface's version.
 pub const VERSION: u32 = 1;
@@ -30,6 +30,8 @@ pub struct Report {
     pub graph: Graph,
     /// What its requests left in the audit backends.
     pub audit: AuditTrail,
+    /// What etcd holds at the document's end, by key.
+    pub etcd: Vec<Stored>,
     /// What is wrong with it.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -321,6 +323,87 @@ pub struct Response {
     pub body: String,
 }
 
+/// One key of etcd.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stored {
+    /// `/registry/...`.
+    pub key: String,
+    /// The revision of its last write.
+    pub revision: u64,
+    /// `identity`, `aescbc`, `aesgcm` or `secretbox`.
+    pub provider: String,
+    /// The name of the key in the configuration; `""` for `identity`.
+    pub key_name: String,
+    /// Whether a write would use another provider or key: `kubectl get -o json | kubectl replace -f -` rewrites it.
+    pub stale: bool,
+    /// Why the server cannot read it, in its own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The bytes of what the document made; of the rest (the default policy) only the lines above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Bytes>,
+}
+
+/// A stored value.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bytes {
+    /// In base64.
+    pub bytes: String,
+    /// What they are, in order and without gaps as far as that is known.
+    pub parts: Vec<Part>,
+    /// Of an encrypted value that can be read, what is behind the encryption, in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plain: Option<String>,
+    /// What those are.
+    pub plain_parts: Vec<Part>,
+}
+
+/// One stored value, opened with a user's own configuration.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inspection {
+    /// Its etcd key, where the dump or the user says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// As in [`Stored`].
+    pub provider: String,
+    /// As in [`Stored`].
+    pub key_name: String,
+    /// As in [`Stored`].
+    pub stale: bool,
+    /// What `portcullis inspect` prints.
+    pub yaml: String,
+    /// The bytes.
+    pub value: Bytes,
+    /// Why there is no object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<InspectionFailure>,
+}
+
+/// Which step failed.
+#[derive(Clone, Debug, Serialize)]
+pub struct InspectionFailure {
+    /// `decrypt` or `decode`.
+    pub step: &'static str,
+    /// The API server's own text.
+    pub error: String,
+    /// What it usually means.
+    pub usually: String,
+}
+
+/// A range of bytes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Part {
+    /// First byte.
+    pub from: usize,
+    /// Behind the last byte.
+    pub to: usize,
+    /// `IV`, `metadata.name: "a"`.
+    pub what: String,
+}
+
 /// One write to etcd.
 #[derive(Clone, Debug, Serialize)]
 pub struct Write {
@@ -330,6 +413,9 @@ pub struct Write {
     pub revision: u64,
     /// False for a deletion.
     pub put: bool,
+    /// What was written, unless the same step wrote the key once more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Bytes>,
 }
 
 /// What is wrong, where, and what to do.

@@ -98,6 +98,15 @@ pub struct Part {
     pub what: &'static str,
 }
 
+/// Provider and name of the key that a value's own prefix says; `identity` where it has none.
+pub fn claimed(value: &[u8]) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let Some(rest) = value.strip_prefix(b"k8s:enc:") else { return ("identity".to_owned(), String::new()) };
+    let mut words = rest.split(|byte| *byte == b':');
+    let provider = words.next().map(text).unwrap_or_default();
+    (provider, words.nth(1).map(text).unwrap_or_default())
+}
+
 /// The transformer of what no configuration names.
 pub fn plain() -> &'static Transformer {
     const PLAIN: &Transformer = &Transformer { providers: None };
@@ -142,6 +151,14 @@ impl Transformer {
     pub fn writes_plain(&self) -> bool {
         let first = self.providers.as_ref().map(|providers| providers.first().map(|provider| provider.kind));
         matches!(first, None | Some(None | Some(ProviderKind::Identity)))
+    }
+
+    /// Provider and name of the key that a write uses; the name is empty for `identity`.
+    pub fn writer(&self) -> (&'static str, &str) {
+        let first = self.providers.as_ref().and_then(|providers| providers.first());
+        first.map_or(("identity", ""), |first| {
+            (first.kind.name(), first.keys.first().map_or("", |key| key.name.as_str()))
+        })
     }
 
     /// Why the server ends at every write; `None` where it can write.

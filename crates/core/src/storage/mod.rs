@@ -285,6 +285,20 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Provider and key name of the bytes under `key`, without making them.
+    pub fn provider(&self, key: &str, format: &Format) -> (String, String) {
+        match self.bytes.get() {
+            Some(bytes) => encryption::claimed(bytes),
+            None if self.plain => ("identity".to_owned(), String::new()),
+            None => {
+                let (provider, name) = format.transformer(key).writer();
+                (provider.to_owned(), name.to_owned())
+            }
+        }
+    }
+}
+
 fn at_revision(object: Result<Object, Unreadable>, revision: u64) -> Result<Rc<Object>, Unreadable> {
     object.map(|mut object| {
         if let Some(Value::Object(metadata)) = object.value.get_mut("metadata") {
