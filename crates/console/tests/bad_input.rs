@@ -67,3 +67,66 @@ fn bytes_that_are_no_text_stay_apart() {
         run("odd.md", text, None);
     }
 }
+
+#[test]
+fn credentials_that_are_none_are_refused() {
+    for token in [
+        "a.b.c".to_owned(),
+        "..".to_owned(),
+        ".".to_owned(),
+        "eyJhbGciOiJSUzI1NiJ9.e30.".to_owned(),
+        "eyJhbGciOiJub25lIn0.eyJpc3MiOiJrdWJlcm5ldGVzL3NlcnZpY2VhY2NvdW50In0.".to_owned(),
+        "eyJhbGciOiJSUzI1NiJ9.bm90IGpzb24.AAAA".to_owned(),
+        "%00\u{1f600}".to_owned(),
+        "x".repeat(1 << 20),
+        "a.".repeat(1 << 16),
+    ] {
+        let document = format!(
+            "```console\n$ curl -k -H 'Authorization: Bearer {token}' https://apiserver:6443/api\nUnauthorized\n```\n"
+        );
+        let report = run("token.md", &document, None);
+        assert_eq!(report.steps[0].matched, Some(true), "{token:.40}: {:.200}", report.steps[0].output);
+    }
+    for (certificate, expected) in [
+        ("", "neither PEM nor"),
+        ("Subject:", "User \"system:anonymous\""),
+        ("Subject: nonsense", "neither PEM nor"),
+        ("Subject: CN=", "User \"system:anonymous\""),
+        ("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----", "neither PEM nor"),
+        ("-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----", "neither PEM nor"),
+        ("-----BEGIN CERTIFICATE-----\nMIL/////\n-----END CERTIFICATE-----", "neither PEM nor"),
+    ] {
+        let document = format!(
+            "```text title=\"a.crt\"\n{certificate}\n```\n```console\n$ curl -k --cert a.crt https://apiserver:6443/x\n```\n"
+        );
+        let output = run("certificate.md", &document, None).steps[0].output.clone();
+        assert!(output.contains(expected), "{certificate}: {output}");
+    }
+}
+
+#[test]
+fn requests_that_are_none_are_answered() {
+    let deep = "[".repeat(100_000);
+    for (arguments, status) in [
+        ("-X BREW https://apiserver:6443/api/v1/pods".to_owned(), "403"),
+        ("https://apiserver:6443/%zz".to_owned(), "400"),
+        ("https://apiserver:6443/api/v1/pods?labelSelector=%zz".to_owned(), "403"),
+        ("--cert a.crt https://apiserver:6443/api/v1/pods?labelSelector=,,,=!!".to_owned(), "400"),
+        ("--cert a.crt https://apiserver:6443/api/v1/namespaces/a/pods?limit=-1".to_owned(), "200"),
+        (format!("--cert a.crt -d '{deep}' https://apiserver:6443/api/v1/namespaces/a/pods"), "415"),
+        (
+            format!(
+                "--cert a.crt -H 'Content-Type: application/json' -d '{deep}' https://apiserver:6443/api/v1/namespaces/a/pods"
+            ),
+            "400",
+        ),
+        (format!("https://apiserver:6443/{}", "a/".repeat(100_000)), "403"),
+        (format!("-H 'Impersonate-User: {}' --cert a.crt https://apiserver:6443/x", "u".repeat(100_000)), "403"),
+    ] {
+        let document = format!(
+            "```text title=\"a.crt\"\nSubject: O=system:masters, CN=a\n```\n```console\n$ curl -ks -o /dev/null -w '%{{http_code}}' {arguments}\n```\n"
+        );
+        let report = run("request.md", &document, None);
+        assert_eq!(report.steps[0].output, status, "{arguments:.200}");
+    }
+}
