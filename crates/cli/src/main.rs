@@ -1,7 +1,6 @@
 //! The `portcullis` program: what the page does, at the terminal and in a build.
 
 mod access;
-mod audit;
 mod check;
 mod cluster;
 mod graph;
@@ -12,6 +11,7 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use portcullis_console::arguments::{Argument, Arguments};
+use portcullis_console::commands::Output;
 use portcullis_core::release::Release;
 
 const USAGE: &str = "\
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         None => ("", words.as_slice()),
     };
     let outcome = match command {
-        "audit" => audit::run(rest),
+        "audit" => return audit(rest),
         "check" => check::run(rest),
         "graph" => graph::run(rest),
         "run" => show::run(rest),
@@ -83,7 +83,21 @@ fn inspect(words: &[String]) -> ExitCode {
         eprintln!("portcullis inspect: standard input cannot be read");
         return ExitCode::from(1);
     }
-    let output = portcullis_console::inspect::command(words, &stdin, Release::newest(), &read);
+    print(&portcullis_console::inspect::command(words, &stdin, Release::newest(), &read))
+}
+
+/// `portcullis audit`, over the files of this machine.
+fn audit(words: &[String]) -> ExitCode {
+    let read = |name: &str| {
+        let mut bytes = Vec::new();
+        let read =
+            if name == "-" { std::io::stdin().read_to_end(&mut bytes).map(|_| bytes) } else { std::fs::read(name) };
+        read.map_err(|error| format!("{name}: {error}"))
+    };
+    print(&portcullis_console::audit::command(words, &read))
+}
+
+fn print(output: &Output) -> ExitCode {
     // A reader that went away needs no report.
     drop(std::io::stdout().write_all(&output.stdout));
     drop(std::io::stderr().write_all(&output.stderr));

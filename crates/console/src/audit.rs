@@ -7,6 +7,9 @@ use portcullis_core::authentication::User;
 use portcullis_core::request::{RequestInfo, Url};
 use serde::Serialize;
 
+use crate::arguments::{Argument, Arguments};
+use crate::commands::Output;
+
 /// Reads a policy as the server does, `name` being its file.
 ///
 /// # Errors
@@ -59,6 +62,50 @@ pub fn answer(policy: &Policy, line: &str) -> Result<Answer, String> {
         rule: location.map(|location| location.path),
         stages: stages(level, &info).iter().map(|stage| stage.name()).collect(),
     })
+}
+
+/// `portcullis audit --policy FILE [REQUESTS]`: one JSON object a line, as the requests stand; they come from standard
+/// input where no file is named. `read` gives a file's bytes, and standard input for `-`.
+pub fn command(arguments: &[String], read: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Output {
+    run(arguments, read).unwrap_or_else(|message| Output::failure(2, &format!("portcullis audit: {message}")))
+}
+
+fn run(arguments: &[String], open: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Output, String> {
+    let (mut path, mut requests) = (None, None);
+    let mut parts = Arguments::new(arguments);
+    while let Some(part) = parts.next() {
+        match part {
+            Argument::Long("policy") => path = Some(parts.value().ok_or("--policy needs a value")?),
+            Argument::Operand(file) if requests.is_none() => requests = Some(file),
+            other => return Err(format!("{other} is too much: --policy FILE and one file of requests")),
+        }
+    }
+    let path = path.ok_or("--policy FILE is missing")?;
+    let text = |name: &str| open(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let policy = match policy(path, &text(path)?) {
+        Ok(policy) => policy,
+        Err(error) => return Ok(Output::failure(1, &format!("loading audit policy file: {error}"))),
+    };
+    let requests = text(requests.unwrap_or("-"))?;
+    let mut output = Output::default();
+    let mut complain = |line: String| output.stderr.extend(line.into_bytes());
+    for warning in policy.warnings() {
+        complain(format!("{path}:{}: {}\n", warning.line, warning.message));
+    }
+    for (number, line) in (1..).zip(requests.lines()) {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let answer = answer(&policy, line).and_then(|it| serde_json::to_string(&it).map_err(|error| error.to_string()));
+        match answer {
+            Ok(answer) => output.stdout.extend((answer + "\n").into_bytes()),
+            Err(error) => {
+                complain(format!("line {number}: {error}\n"));
+                output.status = 1;
+            }
+        }
+    }
+    Ok(output)
 }
 
 fn read(line: &str) -> Result<(User, String, String), String> {

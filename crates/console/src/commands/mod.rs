@@ -1,8 +1,8 @@
 //! The programs that a step can call. Each reads its arguments, standard input and the session, and gives an [`Output`].
 
 use crate::arguments::Argument;
-use crate::inspect;
 use crate::session::Session;
+use crate::{audit, inspect};
 
 mod bytes;
 mod curl;
@@ -115,12 +115,13 @@ fn export(arguments: &[String], _: &[u8], session: &mut Session) -> Output {
 
 /// The program itself, as far as it makes sense within a document.
 fn portcullis(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {
+    let read = |name: &str| session.bytes(name).ok_or_else(|| format!("{name}: No such file or directory"));
     match arguments.split_first() {
-        Some((command, rest)) if command == "inspect" => {
-            let read = |name: &str| session.bytes(name).ok_or_else(|| format!("{name}: No such file or directory"));
-            inspect::command(rest, stdin, session.release(), &read)
+        Some((command, rest)) if command == "audit" => {
+            audit::command(rest, &|name| if name == "-" { Ok(stdin.to_vec()) } else { read(name) })
         }
-        _ => Output::failure(2, "portcullis: a document can call `portcullis inspect` only"),
+        Some((command, rest)) if command == "inspect" => inspect::command(rest, stdin, session.release(), &read),
+        _ => Output::failure(2, "portcullis: a document can call `portcullis audit` and `portcullis inspect` only"),
     }
 }
 

@@ -290,6 +290,8 @@ impl Set {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use proptest::prelude::*;
     use proptest::sample::{Index, subsequence};
 
@@ -339,6 +341,8 @@ mod tests {
         users.iter().flat_map(|user| infos.iter().map(|info| (user.clone(), info.clone()))).collect()
     }
 
+    static REQUESTS: OnceLock<Vec<(User, RequestInfo)>> = OnceLock::new();
+
     fn rule() -> impl Strategy<Value = Value> {
         let some =
             |all: &'static [&'static str]| prop_oneof![3 => Just(vec![]), 4 => subsequence(all, 1..=all.len().min(3))];
@@ -375,8 +379,10 @@ mod tests {
             rules.push(rules[copy.index(rules.len())].clone());
             let policy = policy(&rules.into());
             let mut reached = vec![false; policy.rules().len()];
-            for (user, info) in requests() {
-                if let (_, Some(rule)) = policy.level(&user, &info) {
+            for (user, info) in REQUESTS.get_or_init(requests) {
+                let (_, rule) = policy.level(user, info);
+                prop_assert_eq!(rule, policy.rules().iter().position(|rule| rule.matches(user, info)));
+                if let Some(rule) = rule {
                     reached[rule] = true;
                 }
             }

@@ -95,19 +95,26 @@ fn new_line(out: &mut String, indent: Option<&str>, depth: usize) {
 /// Appends `text` as a JSON string with Go's escapes.
 pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
-    for char in text.chars() {
-        match char {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\x1f' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(char));
-            }
-            _ => out.push(char),
+    // Most texts have nothing to escape: they are copied in runs.
+    let mut copied = 0;
+    for (at, char) in text.char_indices() {
+        let escape = match char {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\x1f' => "",
+            _ => continue,
+        };
+        out.push_str(text.get(copied..at).unwrap_or_default());
+        out.push_str(escape);
+        if escape.is_empty() {
+            let _ = write!(out, "\\u{:04x}", u32::from(char));
         }
+        copied = at + char.len_utf8();
     }
+    out.push_str(text.get(copied..).unwrap_or_default());
     out.push('"');
 }
 
