@@ -10,9 +10,9 @@ use portcullis_core::authorization::{self, Decision, Failed, Verdict};
 use portcullis_core::graph;
 use portcullis_core::manifest::{self, Severity};
 use portcullis_core::release::Release;
-use portcullis_core::request::RequestInfo;
 use portcullis_core::storage::{self, Format, Store, Unreadable};
 
+use super::summary::summary;
 use super::{
     Admission, Attributes, Audit, AuditTrail, Authorization, Authorizer, Because, Bytes, Delivery, Diagnostic, Edge,
     Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Request, Response, Stored, User,
@@ -296,67 +296,4 @@ fn location(location: &manifest::Location) -> Location {
         object: location.object.clone(),
         path: location.path.clone(),
     }
-}
-
-/// The answer as a person would give it.
-fn summary(exchange: &apiserver::Exchange, release: &Release) -> String {
-    let status = exchange.response.status;
-    let Some(info) = &exchange.info else {
-        return "Failed. The server can read no attributes from this URL.".to_owned();
-    };
-    let Some(identity) = &exchange.identity else {
-        return if status == 401 {
-            "Unauthorized. Nobody is known by these credentials.".to_owned()
-        } else {
-            format!("Failed with {status} before anybody was asked.")
-        };
-    };
-    let what = format!("{} {}", short(&identity.user.name), deed(info, release));
-    match &exchange.decision {
-        None => format!("Failed with {status} before the authorizers were asked."),
-        Some(Decision { verdict: Verdict::Allow, .. }) => {
-            let may = what.replacen(" may ", " ", 0);
-            match exchange.admission.iter().find(|step| !step.admitted) {
-                Some(refused) => format!("Refused by {}. {}", refused.plugin, sentence(&refused.message)),
-                None if status < 400 => format!("Allowed. {may}."),
-                None => format!("Allowed, then {status}. {may}, but the request failed."),
-            }
-        }
-        Some(_) => format!("Denied. {}.", what.replacen(" may ", " may not ", 1)),
-    }
-}
-
-fn sentence(message: &str) -> String {
-    if message.ends_with('.') { message.to_owned() } else { format!("{message}.") }
-}
-
-/// The part of a user's name that a person would say.
-fn short(name: &str) -> &str {
-    let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
-    account.map(|(_, account)| account).or_else(|| name.strip_prefix("system:node:")).unwrap_or(name)
-}
-
-/// `may list pods in all namespaces`.
-fn deed(info: &RequestInfo, release: &Release) -> String {
-    if !info.is_resource_request {
-        return format!("may {} {}", info.verb, info.path);
-    }
-    let mut what = format!("may {} ", info.verb);
-    let known = release.resource(&info.api_group, &info.api_version, &info.resource);
-    match known.filter(|_| !info.name.is_empty()) {
-        Some(known) => what.push_str(known.kind),
-        None => what.push_str(&info.resource),
-    }
-    if !info.subresource.is_empty() {
-        what.push_str(&format!("/{}", info.subresource));
-    }
-    if !info.name.is_empty() {
-        what.push_str(&format!(" {}", info.name));
-    }
-    if !info.namespace.is_empty() && info.resource != "namespaces" {
-        what.push_str(&format!(" in namespace {}", info.namespace));
-    } else if known.is_some_and(|known| known.namespaced) {
-        what.push_str(" in all namespaces");
-    }
-    what
 }

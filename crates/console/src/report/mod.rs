@@ -4,6 +4,7 @@
 //! changes when a reader of the previous one would misread; new members may come at any time.
 
 mod fill;
+mod summary;
 
 use serde::Serialize;
 

@@ -61,7 +61,8 @@ pub struct Response {
 pub struct Exchange {
     /// As sent.
     pub request: Request,
-    /// What the server read from it; `None` where that failed (500 before authentication).
+    /// What the server read from it, or the impersonation that was refused; `None` where reading failed (500 before
+    /// authentication).
     pub info: Option<RequestInfo>,
     /// Who sent it; `None` where nobody was recognised (401) or nobody asked.
     pub identity: Option<Identity>,

@@ -195,6 +195,7 @@ impl Server {
                     if decision.verdict != Verdict::Allow {
                         let reply = filters::forbidden(&identity.user.name, &needed, &decision.reason);
                         trace.decision = Some(decision);
+                        trace.info = Some(needed);
                         return reply;
                     }
                 }
