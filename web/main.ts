@@ -16,7 +16,10 @@ import { view as verdict } from "./views/verdict.ts";
 const KEPT = "portcullis.document";
 
 /** The views, each loaded when it is first shown; the first one is what the page is for. */
-const views: { name: string; load: () => Promise<View> }[] = [{ name: "Verdict", load: async () => verdict }];
+const views: { name: string; load: () => Promise<View> }[] = [
+  { name: "Verdict", load: async () => verdict },
+  { name: "Graph", load: async () => (await import("./views/graph.ts")).view },
+];
 
 let doc = new Document("");
 let fileEditors: Editor[] = [];
@@ -48,6 +51,7 @@ const page: Page = {
     if (!name) return element("span", { class: "dim", title }, location.line > 0 ? `line ${location.line}` : "default");
     return element("button", { type: "button", class: "location", title, click: () => go(location) }, name);
   },
+  go,
 };
 
 const engine = new Engine({

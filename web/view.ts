@@ -15,6 +15,8 @@ export interface Page {
   select(selection: Selection): void;
   /** A link to the lines of a location: the only thing in a view that one clicks to leave it. */
   link(location: Location): HTMLElement;
+  /** Follows such a link. */
+  go(location: Location): void;
   /** The name of an editor's line, `cluster.yaml:6`; `undefined` for what stands in no editor. */
   name(line: number): string | undefined;
 }

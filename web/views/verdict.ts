@@ -2,7 +2,7 @@
 
 import type { Authorizer, Exchange, Location, Report, Step } from "portcullis-wasm";
 import { element } from "../dom.ts";
-import { type Verdict, ofExchange, ofStep } from "../verdict.ts";
+import { ofExchange, ofStep } from "../verdict.ts";
 import type { Page, Selection, View } from "../view.ts";
 
 /** A stop on a request's way. */
@@ -13,6 +13,8 @@ interface Stop {
   /** In words, below the name. */
   says: string;
   detail?: () => (Node | string)[];
+  /** Whether it can let a request through: an authorizer. */
+  decides?: boolean;
 }
 
 /** The stop whose details are open, by name; `undefined` for the one that decided. */
@@ -134,7 +136,7 @@ function requests(step: Step, selection: Selection, page: Page): HTMLElement[] {
 /** The stops, and the details of the one that is open. */
 function way(exchange: Exchange, page: Page, again: () => void): HTMLElement[] {
   const all = stops(exchange, page);
-  const decided = all.find((stop) => stop.kind === "denied") ?? all.findLast((stop) => stop.kind === "allowed" && stop.detail && stop.name !== "Response" && stop.name !== "Storage" && stop.name !== "Admission");
+  const decided = all.find((stop) => stop.kind === "denied") ?? all.find((stop) => stop.decides && stop.kind === "allowed");
   const shown = all.find((stop) => stop.name === open) ?? decided;
   const line = element(
     "ol",
@@ -179,8 +181,8 @@ function stops(exchange: Exchange, page: Page): Stop[] {
   );
   const asked = authorization?.steps.filter((step) => step.authorizer !== "system:masters" || step.verdict === "Allow") ?? [];
   if (asked.length === 0) list.push(unreached("Authorization"));
-  for (const step of asked) list.push(authorizer(step, authorization?.verdict === "Allow", page));
   const passed = authorization?.verdict === "Allow";
+  for (const step of asked) list.push(authorizer(step, !passed && step === asked.at(-1), page));
   const refused = exchange.admission.find((step) => !step.admitted);
   if (!passed) list.push(unreached("Admission"));
   else if (exchange.admission.length === 0) list.push({ ...unreached("Admission"), says: "not asked" });
@@ -238,21 +240,13 @@ function who({ user }: Exchange): Node[] {
   return [element("h3", {}, "Who"), table(rows.filter(([, value]) => value !== ""))];
 }
 
-function authorizer(step: Authorizer, passed: boolean, page: Page): Stop {
-  const verdict: Pick<Verdict, "sign"> & { kind: Stop["kind"] } =
-    step.verdict === "Allow"
-      ? { sign: "✓", kind: "allowed" }
-      : step.verdict === "Deny" || (!passed && step.nearest.length > 0) || !passed
-        ? { sign: "✗", kind: step.verdict === "Deny" || step.authorizer === "RBAC" ? "denied" : "neutral" }
-        : { sign: "–", kind: "neutral" };
-  const says = { Allow: "allows", Deny: "denies", NoOpinion: "no opinion" }[step.verdict];
-  return {
-    name: step.authorizer,
-    sign: verdict.kind === "neutral" ? "–" : verdict.sign,
-    kind: verdict.kind,
-    says,
-    detail: () => why(step, page),
-  };
+/** `last` is the authorizer whose missing opinion ended the asking. */
+function authorizer(step: Authorizer, last: boolean, page: Page): Stop {
+  const stop = { name: step.authorizer, detail: () => why(step, page), decides: true };
+  if (step.verdict === "Allow") return { ...stop, sign: "✓", kind: "allowed", says: "allows" };
+  if (step.verdict === "Deny") return { ...stop, sign: "✗", kind: "denied", says: "denies" };
+  if (!last) return { ...stop, sign: "–", kind: "neutral", says: "no opinion" };
+  return { ...stop, sign: "✗", kind: "denied", says: step.authorizer === "RBAC" ? "no rule allows it" : "no opinion" };
 }
 
 function why(step: Authorizer, page: Page): Node[] {

@@ -1,0 +1,57 @@
+/** A real browser on the built page, with an eye on all that it must never do. */
+
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+export const url = process.env.PAGE_URL;
+assert.ok(url, "PAGE_URL names the page: run `cargo xtask test page`");
+
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--disable-dev-shm-usage",
+];
+
+/** `test` gets a fresh page; afterwards no error, no violation of the policy and no request to elsewhere may be left. */
+export async function visit(options, test) {
+  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
+  try {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 820 }, ...options });
+    const page = await context.newPage();
+    const complaints = [];
+    const requests = [];
+    page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
+    page.on("console", (message) => {
+      if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+    });
+    context.on("request", (request) => requests.push(request.url()));
+    await page.addInitScript(() => {
+      document.addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective}`));
+    });
+    await test(page, { context, requests });
+    assert.deepEqual(complaints, []);
+    assert.deepEqual(requests.filter((address) => !address.startsWith(url)), [], "nothing but the page's own files is asked for");
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Opens the page with a document of our own. */
+export async function openDocument(page, text) {
+  await page.addInitScript((text) => localStorage.setItem("portcullis.document", text), text);
+  await page.goto(url);
+}
+
+/** Replaces an editor's text as a person would: by selecting all and typing. */
+export async function retype(page, editor, text) {
+  await page.getByRole("textbox", { name: editor }).click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.insertText(text);
+}
+
+export const fence = (language, title, text) => `\`\`\`${language}${title && ` title="${title}"`}\n${text}\n\`\`\`\n\n`;
