@@ -215,6 +215,18 @@ const theme = EditorView.theme({
   ".neutral": { color: "var(--dim)" },
 });
 
+/**
+ * Text typed over a selection. Left to itself, the browser's own editing carries the look of what was selected over to
+ * the new text in a style attribute, and the page's policy complains.
+ */
+function replaceSelection(event: InputEvent, view: EditorView): boolean {
+  if (event.inputType !== "insertText" || event.isComposing || event.data === null) return false;
+  if (view.state.selection.ranges.every((range) => range.empty)) return false;
+  view.dispatch(view.state.replaceSelection(event.data), { scrollIntoView: true, userEvent: "input.type" });
+  event.preventDefault();
+  return true;
+}
+
 const languages: Record<Kind, Extension> = {
   yaml: [yaml(), lineNumbers(), lintGutter()],
   text: [lineNumbers(), lintGutter(), EditorView.lineWrapping],
@@ -246,6 +258,7 @@ export class Editor {
         EditorState.tabSize.of(8),
         EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", autocapitalize: "off" }),
         keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
+        EditorView.domEventHandlers({ beforeinput: replaceSelection }),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) listener.change?.(update.state.doc.toString());
           if (update.selectionSet || update.docChanged) {

@@ -181,10 +181,11 @@ function mark(): void {
     marks.push({ editor: place.editor, mark: { line: place.line, endLine, kind, ...(note ? { note } : {}) } });
   };
   const exchange = report.steps[selection.step]?.exchanges[selection.exchange];
-  for (const step of exchange?.authorization?.steps ?? []) {
+  const authorization = exchange?.review?.authorization ?? exchange?.authorization;
+  for (const step of authorization?.steps ?? []) {
     for (const because of step.because) add(because.location, "use");
     const [nearest] = step.nearest;
-    if (exchange?.authorization?.verdict !== "Allow" && nearest) {
+    if (authorization?.verdict !== "Allow" && nearest) {
       add(nearest.rule ?? nearest.location, "miss", `nearest miss: ${nearest.failed}`);
     }
   }
@@ -216,7 +217,11 @@ function go(location: Location): void {
 
 /** What is wrong with the document: in the gutters, and as a list for what the gutters cannot show. */
 function problems(report: Report): void {
-  const found = report.diagnostics.map((diagnostic) => ({ diagnostic, place: placeOf(diagnostic.line) }));
+  // What ends too early is found behind its last line.
+  const found = report.diagnostics.map((diagnostic) => {
+    const line = placeOf(diagnostic.line) ? diagnostic.line : diagnostic.line - 1;
+    return { diagnostic, line, place: placeOf(line) };
+  });
   const of = (editor: Place["editor"]): Problem[] =>
     found.flatMap(({ diagnostic, place }) => {
       if (place?.editor !== editor) return [];
@@ -229,7 +234,7 @@ function problems(report: Report): void {
   }
   requests?.diagnose(of("requests"));
   const most = 5;
-  const rows = found.slice(0, most).map(({ diagnostic: { severity, line, message } }) => {
+  const rows = found.slice(0, most).map(({ diagnostic: { severity, message }, line }) => {
     const location = { file: "", line, endLine: line, object: "", path: "" };
     const kind = severity === "error" ? "denied" : "warned";
     return element("li", {}, element("span", { class: kind }, severity), " ", message, " ", line > 0 ? page.link(location) : undefined);

@@ -12,19 +12,17 @@ export interface Verdict {
 const allowed = (word: string): Verdict => ({ kind: "allowed", sign: "✓", word });
 const denied = (word: string): Verdict => ({ kind: "denied", sign: "✗", word });
 
-/** What a step comes down to: the answer of its last request, or of a review. */
+/** What a step comes down to: the answer to its decisive request. */
 export function ofStep(step: Step): Verdict {
-  if (/\bauth\s+can-i\b/.test(step.command) && /^(yes|no)\b/.test(step.output)) {
-    return step.output.startsWith("yes") ? allowed("yes") : denied("no");
-  }
   const decisive = step.exchanges[decisiveExchange(step)];
   if (decisive) return ofExchange(decisive);
   return step.status === 0 ? { kind: "neutral", sign: "–", word: "" } : denied(`exit ${step.status}`);
 }
 
-export function ofExchange(exchange: Exchange): Verdict {
-  const { status } = exchange.response;
-  return status < 400 ? allowed(String(status)) : denied(String(status));
+/** A review's answer, or else the status. */
+export function ofExchange({ response, review }: Exchange): Verdict {
+  if (review) return review.authorization.verdict === "Allow" ? allowed("yes") : denied("no");
+  return response.status < 400 ? allowed(String(response.status)) : denied(String(response.status));
 }
 
 /** The exchange to look at first: the first that went wrong, or the last. */

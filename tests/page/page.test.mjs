@@ -26,7 +26,7 @@ const listPods = "curl -k --cert jane.crt --key jane.crt https://apiserver:6443/
 test("the page opens with an example and its verdicts", () =>
   visit({}, async (page) => {
     await page.goto(url);
-    await page.getByRole("heading", { name: /^[✓✗] (Allowed|Denied)\./ }).waitFor();
+    await page.getByRole("heading", { name: /^[✓✗] (Allowed|Denied|Yes|No)\./ }).waitFor();
     assert.ok((await page.getByRole("combobox", { name: "Document" }).locator("option").count()) >= 2);
     await page.getByText(/\d+ requests? in [\d.]+ ms/).waitFor();
   }));
@@ -90,6 +90,8 @@ test("a newcomer's request has its answer without another control", () =>
     await retype(page, "Requests", "kubectl auth can-i list pods --as jane\nkubectl auth can-i delete pods --as jane");
     await page.locator(".cm-signs").getByText("✓ yes").waitFor();
     await page.locator(".cm-signs").getByText("✗ no").waitFor();
+    await page.getByRole("heading", { name: "✗ No. jane may not delete pods in namespace default." }).waitFor();
+    await page.getByRole("row", { name: /verb.*reader.*cluster\.yaml/ }).waitFor();
   }));
 
 test("what is wrong is marked where it stands, and hides nothing else", () =>

@@ -1,6 +1,6 @@
 /** One request: its answer as a sentence, the way it took through the server, and why. */
 
-import type { Authorizer, Exchange, Location, Report, Step } from "portcullis-wasm";
+import type { Attributes, Authorizer, Exchange, Location, Report, Step } from "portcullis-wasm";
 import { element } from "../dom.ts";
 import { ofExchange, ofStep } from "../verdict.ts";
 import type { Page, Selection, View } from "../view.ts";
@@ -37,7 +37,7 @@ export const view: View = {
     const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
     place.replaceChildren(
       walker(report, selection, page),
-      ...(exchange ? [headline(step, exchange)] : [nothingSent(step)]),
+      ...(exchange ? [headline(exchange)] : [nothingSent(step)]),
       ...requests(step, selection, page),
       ...(exchange ? way(exchange, page, again) : []),
       ...output(step),
@@ -82,19 +82,19 @@ function walker(report: Report, selection: Selection, page: Page): HTMLElement {
 }
 
 /** The answer: the largest thing in the view. */
-function headline(step: Step, exchange: Exchange): HTMLElement {
-  const verdict = ofStep(step).word === "yes" || ofStep(step).word === "no" ? ofStep(step) : ofExchange(exchange);
+function headline(exchange: Exchange): HTMLElement {
+  const verdict = ofExchange(exchange);
   const [word = "", rest = ""] = exchange.summary.split(/(?<=\.)\s+(.*)/s);
   return element(
     "div",
     { class: "headline" },
     element("h2", {}, element("span", { class: verdict.kind }, `${verdict.sign} ${word}`), " ", rest),
-    element("p", { class: "dim" }, `${exchange.request.method} ${exchange.request.uri}`, attributes(exchange)),
+    element("p", { class: "dim" }, `${exchange.request.method} ${exchange.request.uri}`, attributes(exchange.review?.attributes ?? exchange.attributes)),
     ...(exchange.user?.notes ?? []).map((note) => element("p", { class: "remark" }, note)),
   );
 }
 
-function attributes({ attributes: read }: Exchange): string | undefined {
+function attributes(read: Attributes | undefined): string | undefined {
   if (!read) return undefined;
   if (!read.resourceRequest) return ` → verb ${read.verb} · path ${read.path}`;
   const parts = [
@@ -171,12 +171,14 @@ function way(exchange: Exchange, page: Page, again: () => void): HTMLElement[] {
 }
 
 function stops(exchange: Exchange, page: Page): Stop[] {
-  const { user, authorization, response } = exchange;
+  const { user, review } = exchange;
+  // Whoever asks for a review is let through: what they asked about is of interest.
+  const authorization = review?.authorization ?? exchange.authorization;
   const unreached = (name: string): Stop => ({ name, sign: "–", kind: "unreached", says: "not reached" });
   const list: Stop[] = [];
   list.push(
     user
-      ? { name: "Who", sign: "✓", kind: "allowed", says: user.name, detail: () => who(exchange) }
+      ? { name: "Who", sign: "✓", kind: "allowed", says: review?.user || user.name, detail: () => who(exchange) }
       : { name: "Who", sign: "✗", kind: "denied", says: "nobody known" },
   );
   const asked = authorization?.steps.filter((step) => step.authorizer !== "system:masters" || step.verdict === "Allow") ?? [];
@@ -184,6 +186,7 @@ function stops(exchange: Exchange, page: Page): Stop[] {
   const passed = authorization?.verdict === "Allow";
   for (const step of asked) list.push(authorizer(step, !passed && step === asked.at(-1), page));
   const refused = exchange.admission.find((step) => !step.admitted);
+  if (review) return [...list, answer(exchange)];
   if (!passed) list.push(unreached("Admission"));
   else if (exchange.admission.length === 0) list.push({ ...unreached("Admission"), says: "not asked" });
   else {
@@ -213,23 +216,28 @@ function stops(exchange: Exchange, page: Page): Stop[] {
       ],
     });
   }
-  const verdict = ofExchange(exchange);
-  list.push({
+  return [...list, answer(exchange)];
+}
+
+function answer(exchange: Exchange): Stop {
+  const { response } = exchange;
+  return {
     name: "Response",
-    sign: verdict.word,
-    kind: verdict.kind,
+    sign: String(response.status),
+    kind: response.status < 400 ? "allowed" : "denied",
     says: `${new TextEncoder().encode(response.body).length} bytes`,
     detail: () => [
       element("h3", {}, "Response"),
       element("pre", {}, response.headers.map(([name, value]) => `${name}: ${value}`).join("\n"), "\n\n", response.body),
     ],
-  });
-  return list;
+  };
 }
 
-function who({ user }: Exchange): Node[] {
+function who({ user, review }: Exchange): Node[] {
   if (!user) return [];
   const rows: [string, string][] = [
+    ["asked about", review?.user ?? ""],
+    ["their groups", review?.groups.join(", ") ?? ""],
     ["name", user.name],
     ["groups", user.groups.join(", ")],
     ["uid", user.uid],

@@ -91,6 +91,8 @@ export interface Exchange {
   user?: User;
   /** Absent where the authorizers were not reached. */
   authorization?: Authorization;
+  /** What it asked about, where it is an access review. */
+  review?: Review;
   /** The admission plugins asked. */
   admission: Admission[];
   response: Response;
@@ -152,6 +154,15 @@ export interface Attributes {
   resource: string;
   subresource: string;
   name: string;
+}
+
+/** The question of an access review, and the authorizers' answer. */
+export interface Review {
+  /** Who would do it. */
+  user: string;
+  groups: string[];
+  attributes: Attributes;
+  authorization: Authorization;
 }
 
 /** Who the request came from. */

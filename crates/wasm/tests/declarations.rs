@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use portcullis_console::report::{
     Admission, Attributes, Audit, AuditTrail, Authorization, Authorizer, Because, Bytes, Delivery, Diagnostic, Edge,
-    Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Report, Request, Response, Step,
-    Stored, User, VERSION, Vertex, Write,
+    Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Report, Request, Response, Review,
+    Step, Stored, User, VERSION, Vertex, Write,
 };
 use serde_json::Value;
 
@@ -125,20 +125,22 @@ fn full() -> Report {
         because: vec![Because { message: text(), location: location() }],
         nearest: vec![NearMiss { failed: "verb", message: text(), location: location(), rule: Some(location()) }],
     };
+    let attributes = || Attributes {
+        verb: text(),
+        resource_request: true,
+        path: text(),
+        api_group: text(),
+        api_version: text(),
+        namespace: text(),
+        resource: text(),
+        subresource: text(),
+        name: text(),
+    };
+    let authorization = Authorization { verdict: "Allow", reason: text(), steps: vec![authorizer] };
     let exchange = Exchange {
         request: Request { method: text(), uri: text(), headers: pairs(), body: text() },
         summary: text(),
-        attributes: Some(Attributes {
-            verb: text(),
-            resource_request: true,
-            path: text(),
-            api_group: text(),
-            api_version: text(),
-            namespace: text(),
-            resource: text(),
-            subresource: text(),
-            name: text(),
-        }),
+        attributes: Some(attributes()),
         user: Some(User {
             name: text(),
             uid: text(),
@@ -148,7 +150,13 @@ fn full() -> Report {
             impersonated_by: Some(text()),
             notes: vec![text()],
         }),
-        authorization: Some(Authorization { verdict: "Allow", reason: text(), steps: vec![authorizer] }),
+        review: Some(Review {
+            user: text(),
+            groups: vec![text()],
+            attributes: attributes(),
+            authorization: authorization.clone(),
+        }),
+        authorization: Some(authorization),
         admission: vec![Admission { plugin: "NodeRestriction", admitted: true, message: text() }],
         response: Response { status: 200, headers: pairs(), body: text() },
         audit: Some(Audit {

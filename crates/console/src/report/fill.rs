@@ -10,13 +10,14 @@ use portcullis_core::authorization::{self, Decision, Failed, Verdict};
 use portcullis_core::graph;
 use portcullis_core::manifest::{self, Severity};
 use portcullis_core::release::Release;
+use portcullis_core::request::RequestInfo;
 use portcullis_core::storage::{self, Format, Store, Unreadable};
 
 use super::summary::summary;
 use super::{
     Admission, Attributes, Audit, AuditTrail, Authorization, Authorizer, Because, Bytes, Delivery, Diagnostic, Edge,
-    Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Request, Response, Stored, User,
-    Vertex, Write,
+    Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Request, Response, Review, Stored,
+    User, Vertex, Write,
 };
 use crate::inspect;
 use crate::transcript::{Block, Document};
@@ -86,17 +87,7 @@ pub fn exchange(exchange: &apiserver::Exchange, release: &Release, (store, forma
             body: text(&exchange.request.body),
         },
         summary: summary(exchange, release),
-        attributes: exchange.info.as_ref().map(|info| Attributes {
-            verb: info.verb.clone(),
-            resource_request: info.is_resource_request,
-            path: info.path.clone(),
-            api_group: info.api_group.clone(),
-            api_version: info.api_version.clone(),
-            namespace: info.namespace.clone(),
-            resource: info.resource.clone(),
-            subresource: info.subresource.clone(),
-            name: info.name.clone(),
-        }),
+        attributes: exchange.info.as_ref().map(attributes),
         user: exchange.identity.as_ref().map(|identity| User {
             name: identity.user.name.clone(),
             uid: identity.user.uid.clone(),
@@ -107,6 +98,12 @@ pub fn exchange(exchange: &apiserver::Exchange, release: &Release, (store, forma
             notes: identity.notes.clone(),
         }),
         authorization: exchange.decision.as_ref().map(authorization),
+        review: exchange.review.as_ref().map(|review| Review {
+            user: review.user.name.clone(),
+            groups: review.user.groups.clone(),
+            attributes: attributes(&review.request),
+            authorization: authorization(&review.decision),
+        }),
         admission: exchange
             .admission
             .iter()
@@ -232,6 +229,20 @@ pub fn audit_trail(log: &[String], deliveries: &[audit::Delivery]) -> AuditTrail
         body: delivery.body.clone(),
     });
     AuditTrail { log: log.to_vec(), deliveries: deliveries.collect() }
+}
+
+fn attributes(info: &RequestInfo) -> Attributes {
+    Attributes {
+        verb: info.verb.clone(),
+        resource_request: info.is_resource_request,
+        path: info.path.clone(),
+        api_group: info.api_group.clone(),
+        api_version: info.api_version.clone(),
+        namespace: info.namespace.clone(),
+        resource: info.resource.clone(),
+        subresource: info.subresource.clone(),
+        name: info.name.clone(),
+    }
 }
 
 fn authorization(decision: &Decision) -> Authorization {

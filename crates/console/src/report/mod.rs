@@ -151,6 +151,9 @@ pub struct Exchange {
     /// Absent where the authorizers were not reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization: Option<Authorization>,
+    /// What it asked about, where it is an access review.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
     /// The admission plugins asked.
     pub admission: Vec<Admission>,
     /// The answer.
@@ -214,6 +217,19 @@ pub struct Attributes {
     pub subresource: String,
     /// `""` for collections.
     pub name: String,
+}
+
+/// The question of an access review, and the authorizers' answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Review {
+    /// Who would do it.
+    pub user: String,
+    /// In order.
+    pub groups: Vec<String>,
+    /// What they would do.
+    pub attributes: Attributes,
+    /// The answer.
+    pub authorization: Authorization,
 }
 
 /// Who the request came from.

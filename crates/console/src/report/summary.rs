@@ -25,7 +25,16 @@ pub(super) fn summary(exchange: &Exchange, release: &Release) -> String {
         None => format!("Failed with {status} before the authorizers were asked."),
         Some(Decision { verdict: Verdict::Allow, .. }) => match exchange.admission.iter().find(|step| !step.admitted) {
             Some(refused) => format!("Refused by {}. {}", refused.plugin, sentence(&refused.message)),
-            None if status < 400 => format!("Allowed. {who} may {what}."),
+            None if status < 400 => match &exchange.review {
+                Some(review) => {
+                    let (who, what) = (short(&review.user.name), deed(&review.request, release));
+                    match review.decision.verdict {
+                        Verdict::Allow => format!("Yes. {who} may {what}."),
+                        _ => format!("No. {who} may not {what}."),
+                    }
+                }
+                None => format!("Allowed. {who} may {what}."),
+            },
             None => {
                 let message = message(&exchange.response.body).unwrap_or_else(|| "the request failed".to_owned());
                 format!("Allowed, then {status}. {who} may {what}, but {}", sentence(&message))

@@ -26,7 +26,7 @@ use std::rc::Rc;
 
 use crate::admission;
 use crate::audit;
-use crate::authentication::Identity;
+use crate::authentication::{Identity, User};
 use crate::authorization::Decision;
 use crate::request::{Request, RequestInfo};
 use crate::storage;
@@ -56,6 +56,17 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
+/// The question of an access review, and the authorizers' answer.
+#[derive(Clone, Debug)]
+pub struct Reviewed {
+    /// Who would do it.
+    pub user: User,
+    /// What they would do.
+    pub request: RequestInfo,
+    /// The answer with its evidence.
+    pub decision: Decision,
+}
+
 /// All that one request gave; no view computes anything of its own.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -68,6 +79,8 @@ pub struct Exchange {
     pub identity: Option<Identity>,
     /// The authorizers' answer with its evidence; `None` where they were not reached.
     pub decision: Option<Decision>,
+    /// What it asked about, where it is an access review.
+    pub review: Option<Reviewed>,
     /// The admission plugins that were asked, in order.
     pub admission: Vec<admission::Step>,
     /// The answer.

@@ -7,7 +7,7 @@ use super::routes::{Facts, Route, route};
 use super::start::{self, Parts};
 use super::status::Status;
 use super::wire::Reply;
-use super::{Exchange, Files, bootstrap, filters, negotiation};
+use super::{Exchange, Files, Reviewed, bootstrap, filters, negotiation};
 use crate::admission;
 use crate::audit::{Audited, Auditor, Outbox, Trail};
 use crate::authentication::impersonation::{self, Impersonation};
@@ -47,6 +47,7 @@ struct Trace {
     info: Option<RequestInfo>,
     identity: Option<Identity>,
     decision: Option<Decision>,
+    review: Option<Reviewed>,
     admission: Vec<admission::Step>,
     etcd: Vec<storage::Write>,
     audit: Option<Audited>,
@@ -147,8 +148,8 @@ impl Server {
         let mut trace = Trace::default();
         let reply = self.serve(&request, &mut trace, world);
         let response = reply.frame(request.method == "HEAD", world.now);
-        let Trace { info, identity, decision, admission, etcd, audit } = trace;
-        Exchange { request, info, identity, decision, admission, response, etcd, audit }
+        let Trace { info, identity, decision, review, admission, etcd, audit } = trace;
+        Exchange { request, info, identity, decision, review, admission, response, etcd, audit }
     }
 
     /// The handler chain from the outside in, up to where audit begins.
@@ -235,7 +236,7 @@ impl Server {
                         Err(status) => (status.code, status.to_value()),
                     }
                 } else {
-                    let answer = self.call(&call, world);
+                    let answer = self.call(&call, &mut trace.review, world);
                     match &answer.request_object {
                         Some(object) => trail.request_object(object),
                         None if call.method == "PATCH" => trail.patch(call.body),
@@ -259,9 +260,9 @@ impl Server {
     }
 
     /// Reviews are answered here, everything else by the registry.
-    fn call(&mut self, call: &Call<'_>, world: &mut World) -> Answer {
+    fn call(&mut self, call: &Call<'_>, reviewed: &mut Option<Reviewed>, world: &mut World) -> Answer {
         match Review::of(call.resource.group, call.resource.resource) {
-            Some(review) => self.review_answer(review, call, world),
+            Some(review) => self.review_answer(review, call, reviewed, world),
             None => rest::handle(&mut self.cluster, world, call),
         }
     }
@@ -274,7 +275,7 @@ impl Server {
         self.authenticators.authenticate(request, world.now, &get)
     }
 
-    fn review_answer(&self, review: Review, call: &Call<'_>, world: &World) -> Answer {
+    fn review_answer(&self, review: Review, call: &Call<'_>, reviewed: &mut Option<Reviewed>, world: &World) -> Answer {
         let mut request_object = None;
         let result = call.decode(self.cluster.release, call.resource.api_version(), call.resource.kind).and_then(
             |mut object| {
@@ -288,9 +289,11 @@ impl Server {
                     }
                     _ => {
                         let (user, request) = review.subject(&object, call.user, &call.info.namespace)?;
-                        reviews::status(
-                            &self.cluster.authorizers.authorize(&Attributes { user: &user, request: &request }),
-                        )
+                        let attributes = Attributes { user: &user, request: &request };
+                        let decision = self.cluster.authorizers.explain(&attributes);
+                        let status = reviews::status(&decision);
+                        *reviewed = Some(Reviewed { user, request, decision });
+                        status
                     }
                 };
                 if let Some(object) = object.as_object_mut() {
