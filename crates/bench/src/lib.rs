@@ -10,6 +10,7 @@ mod dice;
 pub mod encryption;
 mod graph;
 mod rbac;
+mod storage;
 
 /// Milliseconds since any moment, never going back: `performance.now` in a browser.
 pub type Clock<'a> = &'a dyn Fn() -> f64;
@@ -39,6 +40,7 @@ pub fn run(clock: Clock<'_>, report: &mut dyn FnMut(Figure)) {
     graph::run(clock, report);
     encryption::run(clock, report);
     audit::run(clock, report);
+    storage::run(clock, report);
 }
 
 /// How many of `questions` are answered in a second: the best of three rounds of at least 100 ms, so that what else the
