@@ -5,28 +5,31 @@
  * nothing is lost with it.
  */
 
-import type { Report } from "portcullis-wasm";
+import type { Access, Inspection, Report } from "portcullis-wasm";
 import type { Composed } from "./document.ts";
 import workerUrl from "./worker.ts?worker&url";
 
-/** To the worker. */
-export interface Question {
-  id: number;
-  kind: "report" | "secrets";
-  document: string;
+/** What the worker can be asked besides reports: arguments and answer by name. */
+export interface Calls {
+  /** What in a document is secret, and the document without it. */
+  secrets(document: string): { names: string[]; redacted: string };
+  /** Who may do what at a document's end. */
+  access(document: string, namespace: string, subject: string, resource: string): Access;
+  /** What a value of etcd holds. */
+  inspect(config: string, key: string, dump: Uint8Array): Inspection;
 }
 
-/** What in a document is secret, and the document without it. */
-export interface Secrets {
-  names: string[];
-  redacted: string;
-}
+type Call = { [Name in keyof Calls]: { name: Name; given: Parameters<Calls[Name]> } }[keyof Calls];
+
+/** To the worker. */
+export type Question = { kind: "report"; id: number; document: string } | ({ kind: "call"; id: number } & Call);
 
 /** From the worker. */
 export type Answer =
   | { kind: "ready"; version: string }
   | { kind: "report"; id: number; report: Report; milliseconds: number }
-  | { kind: "secrets"; id: number; secrets: Secrets }
+  | { kind: "answer"; id: number; answer: unknown }
+  | { kind: "refused"; id: number; message: string }
   | { kind: "failed"; message: string };
 
 /** What the page is told. */
@@ -61,7 +64,7 @@ export class Engine {
   #asked: { id: number; document: Composed; timer: number } | undefined;
   #waiting: Composed | undefined;
   #frame: number | undefined;
-  readonly #secrets = new Map<number, (secrets: Secrets) => void>();
+  readonly #calls = new Map<number, { resolve: (answer: unknown) => void; reject: (why: Error) => void }>();
 
   constructor(listener: Listener) {
     this.#listener = listener;
@@ -77,12 +80,12 @@ export class Engine {
     });
   }
 
-  /** What a link to the document would give away. */
-  secrets(document: string): Promise<Secrets> {
+  /** Asks for something else than a report. Fails with what is wrong with the arguments, or when the worker dies. */
+  call<Name extends keyof Calls>(name: Name, ...given: Parameters<Calls[Name]>): Promise<ReturnType<Calls[Name]>> {
     const id = this.#next++;
-    return new Promise((resolve) => {
-      this.#secrets.set(id, resolve);
-      this.#worker.postMessage({ id, kind: "secrets", document } satisfies Question);
+    return new Promise((resolve, reject) => {
+      this.#calls.set(id, { resolve: resolve as (answer: unknown) => void, reject });
+      this.#worker.postMessage({ kind: "call", id, name, given } as Question);
     });
   }
 
@@ -105,7 +108,7 @@ export class Engine {
     this.#waiting = undefined;
     const timer = setTimeout(() => this.#fall(`no answer for ${PATIENCE / 1000} seconds`), PATIENCE);
     this.#asked = { id, document, timer };
-    this.#worker.postMessage({ id, kind: "report", document: document.text } satisfies Question);
+    this.#worker.postMessage({ kind: "report", id, document: document.text } satisfies Question);
   }
 
   #hear(answer: Answer): void {
@@ -114,9 +117,11 @@ export class Engine {
       return;
     }
     if (answer.kind === "ready") this.#ready = true;
-    else if (answer.kind === "secrets") {
-      this.#secrets.get(answer.id)?.(answer.secrets);
-      this.#secrets.delete(answer.id);
+    else if (answer.kind === "answer" || answer.kind === "refused") {
+      const call = this.#calls.get(answer.id);
+      this.#calls.delete(answer.id);
+      if (answer.kind === "answer") call?.resolve(answer.answer);
+      else call?.reject(new Error(answer.message));
     } else if (answer.id === this.#asked?.id) {
       const { document, timer } = this.#asked;
       clearTimeout(timer);
@@ -129,6 +134,8 @@ export class Engine {
   /** A new worker for the next document. The one that felled this worker is not asked again: it would do the same. */
   #fall(why: string): void {
     this.#worker.terminate();
+    for (const { reject } of this.#calls.values()) reject(new Error(why));
+    this.#calls.clear();
     const loaded = this.#ready;
     clearTimeout(this.#asked?.timer);
     this.#asked = undefined;

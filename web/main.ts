@@ -19,6 +19,7 @@ const KEPT = "portcullis.document";
 const views: { name: string; load: () => Promise<View> }[] = [
   { name: "Verdict", load: async () => verdict },
   { name: "Graph", load: async () => (await import("./views/graph.ts")).view },
+  { name: "Access", load: async () => (await import("./views/access.ts")).view },
 ];
 
 let doc = new Document("");
@@ -40,6 +41,8 @@ const page: Page = {
     const place = step && placeOf(step.line);
     if (place) requests?.moveTo(place.line);
   },
+  call: (name, ...given) => engine.call(name, ...given),
+  document: () => latest?.of.text ?? "",
   name(line) {
     const place = placeOf(line);
     if (!place) return undefined;
@@ -304,7 +307,7 @@ async function share(): Promise<void> {
     });
     return;
   }
-  const { names, redacted } = await engine.secrets(text);
+  const { names, redacted } = await engine.call("secrets", text);
   if (names.length === 0) {
     await copy(link);
     return;

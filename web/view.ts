@@ -1,6 +1,7 @@
 /** What a view of the report is, and what the page gives it. Each is a module of its own in `views/`, loaded when first shown. */
 
 import type { Location, Report } from "portcullis-wasm";
+import type { Calls } from "./engine.ts";
 
 /** What is looked at: a step of the report, and one of its exchanges. */
 export interface Selection {
@@ -17,6 +18,10 @@ export interface Page {
   link(location: Location): HTMLElement;
   /** Follows such a link. */
   go(location: Location): void;
+  /** Asks the engine for something that the report does not hold. */
+  call<Name extends keyof Calls>(name: Name, ...given: Parameters<Calls[Name]>): Promise<ReturnType<Calls[Name]>>;
+  /** The document that the newest report is about. */
+  document(): string;
   /** The name of an editor's line, `cluster.yaml:6`; `undefined` for what stands in no editor. */
   name(line: number): string | undefined;
 }

@@ -1,5 +1,6 @@
 //! What people type: the shell and its commands, and the Markdown documents that hold them.
 
+pub mod access;
 pub mod arguments;
 pub mod audit;
 pub mod commands;

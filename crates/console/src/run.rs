@@ -18,6 +18,11 @@ const CLOCK: &str = "2017-06-30T08:00:00Z";
 
 /// Runs the document `text`, which is known as `name`, against `release` or else the release that it names itself.
 pub fn run(name: &str, text: &str, release: Option<&str>) -> Report {
+    replay(name, text, release).0
+}
+
+/// The same, with the session as the document leaves it.
+pub(crate) fn replay(name: &str, text: &str, release: Option<&str>) -> (Report, Session) {
     let mut document = transcript::read(name, text);
     let source: Rc<str> = name.into();
     let release = choose(release, &mut document, &source);
@@ -60,7 +65,7 @@ pub fn run(name: &str, text: &str, release: Option<&str>) -> Report {
     let exchanges = || steps.iter().flat_map(|step: &report::Step| &step.exchanges);
     let written = exchanges().flat_map(|exchange| &exchange.etcd).map(|write| write.key.clone()).collect();
     let etcd = session.with_etcd(|store, format| report::etcd(store, format, &written));
-    Report {
+    let report = Report {
         version: report::VERSION,
         title: document.title.clone(),
         release: session.release().version().to_owned(),
@@ -70,7 +75,8 @@ pub fn run(name: &str, text: &str, release: Option<&str>) -> Report {
         audit: report::audit_trail(log, deliveries),
         etcd,
         diagnostics: report::diagnostics(diagnostics, &document, text),
-    }
+    };
+    (report, session)
 }
 
 fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Vec<Diagnostic>) -> report::Step {

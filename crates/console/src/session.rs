@@ -14,6 +14,7 @@ use portcullis_core::storage::{Entry, Format, Store};
 use portcullis_core::world::World;
 
 use portcullis_core::apiserver::Server;
+use portcullis_core::apiserver::cluster::Cluster;
 
 /// One pair of etcd, with the revisions that etcd keeps of it.
 pub(crate) struct KeyValue {
@@ -363,13 +364,18 @@ impl Session {
         self.exchanges.clear();
     }
 
+    /// The server's cluster; `None` where no server runs.
+    pub(crate) fn cluster(&self) -> Option<&Cluster> {
+        match &self.machine {
+            Machine::Running(server) => Some(server.cluster()),
+            Machine::Stopped(_) => None,
+        }
+    }
+
     /// Which node reaches which object, as far as a page can show it; nothing where no server runs.
     pub(crate) fn graph(&self) -> View {
         const VERTICES: usize = 10_000;
-        match &self.machine {
-            Machine::Running(server) => server.cluster().authorizers.informers().graph().view(VERTICES),
-            Machine::Stopped(_) => View::default(),
-        }
+        self.cluster().map(|cluster| cluster.authorizers.informers().graph().view(VERTICES)).unwrap_or_default()
     }
 
     /// The lines that the audit log got, and what arrived at webhooks, oldest first.

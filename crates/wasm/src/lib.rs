@@ -28,6 +28,24 @@ pub fn evaluate(name: &str, document: &str) -> Result<JsValue, js_sys::Error> {
     report.serialize(&Serializer::json_compatible()).map_err(|error| js_sys::Error::new(&error.to_string()))
 }
 
+/// Who may do what at the end of the Markdown `document`, by RBAC: who may do something with `resource`, or what `subject` may
+/// do where `resource` is empty. `namespace` is empty for the whole cluster.
+///
+/// # Errors
+///
+/// As for [`evaluate`].
+#[wasm_bindgen(unchecked_return_type = "Access")]
+pub fn access(
+    name: &str,
+    document: &str,
+    namespace: &str,
+    subject: &str,
+    resource: &str,
+) -> Result<JsValue, js_sys::Error> {
+    let access = portcullis_console::access::access(name, document, namespace, subject, resource);
+    access.serialize(&Serializer::json_compatible()).map_err(|error| js_sys::Error::new(&error.to_string()))
+}
+
 /// What in the Markdown `document` is secret, each with its line: `data.password of Secret/default/mysecret (line 7)`.
 #[wasm_bindgen]
 #[must_use]

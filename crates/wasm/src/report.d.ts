@@ -327,3 +327,41 @@ export interface InspectionFailure {
   /** What it usually means. */
   usually: string;
 }
+
+/** Who may do what, by RBAC: a table, and what one may choose from. */
+export interface Access {
+  /** `jane`, `group ops`, `serviceaccount kube-system/kube-dns`. */
+  subjects: string[];
+  /** Every namespace that a binding or a service account names. */
+  namespaces: string[];
+  /** `pods`, `deployments.extensions/scale`. */
+  resources: string[];
+  /** The columns. */
+  verbs: string[];
+  /** Subjects where a resource was chosen, else resources; those that may do nothing are left out. */
+  rows: AccessRow[];
+}
+
+/** One subject, or one resource. */
+export interface AccessRow {
+  name: string;
+  /** One for each verb. */
+  cells: Cell[];
+}
+
+/** Whether one may, and why. */
+export interface Cell {
+  /** `yes`, `some` (objects of certain names only) or `no`. */
+  answer: string;
+  /** At most eight. */
+  granted: Granted[];
+}
+
+/** A binding and the rule that it brings. */
+export interface Granted {
+  /** The names that the rule is limited to. */
+  names: string[];
+  /** The subject's line in the binding. */
+  binding: Location;
+  rule: Location;
+}

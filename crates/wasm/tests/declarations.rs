@@ -30,6 +30,9 @@ fn every_member_is_declared_with_its_type() {
     };
     let inspection = serde_json::to_value(inspection).unwrap();
     check(&interfaces, &inspection, "Inspection", "Inspection", &mut seen);
+    let document = "```sh\nkubectl create role r --verb=get --resource=secrets --resource-name=tls\nkubectl create rolebinding b --role=r --user=u\n```\n";
+    let access = portcullis_console::access::access("x.md", document, "default", "u", "secrets");
+    check(&interfaces, &serde_json::to_value(access).unwrap(), "Access", "Access", &mut seen);
     // Nothing is declared that the report does not have.
     for (interface, members) in &interfaces {
         for member in members.keys() {

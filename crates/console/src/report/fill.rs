@@ -298,7 +298,7 @@ fn failed(failed: Failed) -> &'static str {
     }
 }
 
-fn location(location: &manifest::Location) -> Location {
+pub fn location(location: &manifest::Location) -> Location {
     let place = location.place.as_ref();
     Location {
         file: place.map(|place| place.file.to_string()).unwrap_or_default(),

@@ -8,7 +8,7 @@ mod summary;
 
 use serde::Serialize;
 
-pub(crate) use fill::{audit_trail, diagnostics, etcd, exchange, files, graph};
+pub(crate) use fill::{audit_trail, diagnostics, etcd, exchange, files, graph, location};
 
 /// The interface's version.
 pub const VERSION: u32 = 1;

@@ -39,7 +39,7 @@ impl RuleResolver {
     /// The grants that allow `request`. Where it asks for no name, those that are limited to some names are among them:
     /// they allow a part of what is asked.
     pub fn who_can<'a>(&'a self, request: &'a RequestInfo) -> impl Iterator<Item = Grant<'a>> + use<'a> {
-        self.grants().filter(move |grant| grant.reaches(request))
+        self.grants().filter(move |grant| grant.reaches(request).is_some())
     }
 }
 
@@ -78,17 +78,19 @@ impl Grant<'_> {
         self.role.location(self.rule)
     }
 
-    fn reaches(&self, request: &RequestInfo) -> bool {
+    /// Whether it allows all of `request`, or `Some(false)` where it allows objects of certain names and the request asks for
+    /// no name; `None` where it allows nothing of it.
+    pub fn reaches(&self, request: &RequestInfo) -> Option<bool> {
         let scope = self.namespace();
         // A path has no namespace, so that only ClusterRoleBindings grant it.
         let there = scope.is_empty() || (request.is_resource_request && scope == request.namespace);
-        there
-            && match self.granted.failures(request).first {
-                None => true,
-                // The name is tested last: all else matches.
-                Some(Failed::ResourceName) => request.name.is_empty(),
-                Some(_) => false,
-            }
+        match self.granted.failures(request).first {
+            _ if !there => None,
+            None => Some(true),
+            // The name is tested last: all else matches.
+            Some(Failed::ResourceName) if request.name.is_empty() => Some(false),
+            Some(_) => None,
+        }
     }
 }
 

@@ -1,0 +1,205 @@
+//! Who may do what in a document's cluster, as a table: *who can do this*, *what can this one do*.
+//!
+//! RBAC alone, at the document's end: `system:masters` may do everything besides, nodes what the Node authorizer gives them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portcullis_core::authorization::rbac::Grant;
+use portcullis_core::release::Release;
+use portcullis_core::request::RequestInfo;
+use serde::Serialize;
+
+use crate::report::{self, Location};
+
+/// The columns of the table: the verbs that people ask about.
+const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
+
+/// The table, and what one may choose from.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// Every subject that is named: `jane`, `group ops`, `serviceaccount kube-system/kube-dns`.
+    pub subjects: Vec<String>,
+    /// Every namespace that a binding or a service account names.
+    pub namespaces: Vec<String>,
+    /// Every resource served or granted, with its group and subresource: `pods`, `deployments.extensions/scale`.
+    pub resources: Vec<String>,
+    /// The columns.
+    pub verbs: Vec<String>,
+    /// Subjects where a resource was chosen, resources where only a subject was; those that may do nothing are left out.
+    pub rows: Vec<AccessRow>,
+}
+
+/// One subject, or one resource.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessRow {
+    /// As in [`Access::subjects`] or [`Access::resources`].
+    pub name: String,
+    /// One for each of [`Access::verbs`].
+    pub cells: Vec<Cell>,
+}
+
+/// Whether one may, and why.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cell {
+    /// `yes`, `some` (objects of certain names only) or `no`.
+    pub answer: &'static str,
+    /// What grants it: at most eight.
+    pub granted: Vec<Granted>,
+}
+
+/// A binding and the rule that it brings.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Granted {
+    /// The names that the rule is limited to.
+    pub names: Vec<String>,
+    /// The subject's line in the binding.
+    pub binding: Location,
+    /// The rule.
+    pub rule: Location,
+}
+
+/// The table for `namespace` (`""`: the whole cluster). With a `resource`, whoever may do something with it, or the one
+/// `subject`; without, what the `subject` may do, and nothing where it is `""` too.
+pub fn access(name: &str, text: &str, namespace: &str, subject: &str, resource: &str) -> Access {
+    let (_, session) = crate::run::replay(name, text, None);
+    let release = session.release();
+    let grants: Vec<Grant<'_>> =
+        session.cluster().iter().flat_map(|it| it.authorizers.informers().rbac().grants()).collect();
+    let subjects: BTreeSet<String> = grants.iter().map(who).collect();
+    let named = grants.iter().flat_map(|grant| [grant.namespace(), grant.subject_namespace()]);
+    let namespaces: BTreeSet<&str> = named.filter(|namespace| !namespace.is_empty()).collect();
+    let resources = resources(release, &grants);
+    let mut rows: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
+    let chosen: Vec<&str> = match resource {
+        "" if subject.is_empty() => Vec::new(),
+        "" => resources.iter().map(String::as_str).collect(),
+        one => vec![one],
+    };
+    let mine: Vec<(String, &Grant<'_>)> = grants
+        .iter()
+        .filter(|grant| grant.namespace().is_empty() || grant.namespace() == namespace)
+        .map(|grant| (who(grant), grant))
+        .filter(|(who, _)| subject.is_empty() || who == subject)
+        .collect();
+    for what in chosen {
+        for (column, verb) in VERBS.into_iter().enumerate() {
+            let request = request(verb, namespace, what);
+            for (who, grant) in &mine {
+                let Some(all) = grant.reaches(&request) else { continue };
+                let row = if resource.is_empty() { what } else { who };
+                let none = || VERBS.map(|_| Cell { answer: "no", granted: Vec::new() }).into();
+                let cells = rows.entry(row.to_owned()).or_insert_with(none);
+                let Some(cell) = cells.get_mut(column) else { continue };
+                if all || cell.answer == "no" {
+                    cell.answer = if all { "yes" } else { "some" };
+                }
+                if cell.granted.len() < 8 {
+                    cell.granted.push(Granted {
+                        names: grant.granted.resource_names.clone(),
+                        binding: report::location(&grant.binding()),
+                        rule: report::location(&grant.rule()),
+                    });
+                }
+            }
+        }
+    }
+    Access {
+        subjects: subjects.into_iter().collect(),
+        namespaces: namespaces.into_iter().map(str::to_owned).collect(),
+        resources,
+        verbs: VERBS.map(str::to_owned).into(),
+        rows: rows.into_iter().map(|(name, cells)| AccessRow { name, cells }).collect(),
+    }
+}
+
+/// What the release serves, and what rules name beyond that.
+fn resources(release: &Release, grants: &[Grant<'_>]) -> Vec<String> {
+    let title = |resource: &str, group: &str| match (group, resource.split_once('/')) {
+        ("", _) => resource.to_owned(),
+        (_, Some((resource, subresource))) => format!("{resource}.{group}/{subresource}"),
+        _ => format!("{resource}.{group}"),
+    };
+    let served = release.resources().iter().map(|served| title(&served.resource, &served.group));
+    let rules = grants.iter().map(|grant| grant.granted);
+    let named = rules.flat_map(|rule| {
+        let groups = rule.api_groups.iter().filter(|group| *group != "*");
+        groups.flat_map(move |group| rule.resources.iter().filter(|it| *it != "*").map(move |it| title(it, group)))
+    });
+    served.chain(named).collect::<BTreeSet<String>>().into_iter().collect()
+}
+
+fn request(verb: &str, namespace: &str, what: &str) -> RequestInfo {
+    let (what, subresource) = what.split_once('/').unwrap_or((what, ""));
+    let (resource, group) = what.split_once('.').unwrap_or((what, ""));
+    RequestInfo {
+        is_resource_request: true,
+        verb: verb.to_owned(),
+        api_group: group.to_owned(),
+        resource: resource.to_owned(),
+        subresource: subresource.to_owned(),
+        namespace: namespace.to_owned(),
+        ..RequestInfo::default()
+    }
+}
+
+fn who(grant: &Grant<'_>) -> String {
+    match grant.kind() {
+        "User" => grant.name().to_owned(),
+        "Group" => format!("group {}", grant.name()),
+        _ => format!("serviceaccount {}/{}", grant.subject_namespace(), grant.name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = r#"```yaml
+kind: Role
+apiVersion: rbac.authorization.k8s.io/v1beta1
+metadata: {namespace: shop, name: developer}
+rules:
+- {apiGroups: [""], resources: [pods, pods/log], verbs: [get]}
+- {apiGroups: [""], resources: [secrets], resourceNames: [tls], verbs: [get, list]}
+```
+
+```sh
+kubectl -n shop create rolebinding developers --role=developer --user=jane
+```
+"#;
+
+    fn table(namespace: &str, subject: &str, resource: &str) -> Vec<String> {
+        let access = access("a.md", DOCUMENT, namespace, subject, resource);
+        let mark = |cell: &Cell| match cell.answer {
+            "yes" => "y",
+            "some" => "s",
+            _ => "-",
+        };
+        access
+            .rows
+            .iter()
+            .map(|row| format!("{} {}", row.name, row.cells.iter().map(mark).collect::<String>()))
+            .collect()
+    }
+
+    #[test]
+    fn what_one_may_do_and_who_may() {
+        assert_eq!(table("shop", "jane", ""), ["pods y-------", "pods/log y-------", "secrets ss------"]);
+        assert_eq!(table("shop", "jane", "pods"), ["jane y-------"]);
+        assert_eq!(table("", "jane", ""), Vec::<String>::new());
+        assert_eq!(table("", "", ""), Vec::<String>::new());
+        let who = table("shop", "", "secrets");
+        assert!(
+            who.contains(&"jane ss------".to_owned()) && who.contains(&"group system:masters yyyyyyyy".to_owned()),
+            "{who:?}"
+        );
+        let all = access("a.md", DOCUMENT, "shop", "jane", "pods");
+        assert_eq!(all.namespaces, ["kube-public", "kube-system", "shop"]);
+        let granted = &all.rows[0].cells[0].granted[0];
+        assert_eq!((granted.rule.line, granted.binding.line), (6, 11));
+    }
+}
