@@ -104,11 +104,11 @@ fn print(output: &Output) -> ExitCode {
     ExitCode::from(output.status)
 }
 
+/// Options with their values, in the order given.
+type Given<'a> = Vec<(&'static str, &'a str)>;
+
 /// The files and the options of a command; each of `options` takes a value and may be given again.
-fn parse<'a>(
-    words: &'a [String],
-    options: &[&'static str],
-) -> Result<(Vec<&'a str>, Vec<(&'static str, &'a str)>), Usage> {
+fn parse<'a>(words: &'a [String], options: &[&'static str]) -> Result<(Vec<&'a str>, Given<'a>), Usage> {
     let (mut files, mut given) = (Vec::new(), Vec::new());
     let mut parts = Arguments::new(words);
     while let Some(part) = parts.next() {
