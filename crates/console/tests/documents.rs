@@ -1,0 +1,116 @@
+//! What a document is made of: which manifests are objects, which configure the server, and in which order things happen.
+
+use portcullis_console::report::Report;
+use portcullis_console::run;
+
+fn outputs(report: &Report) -> Vec<&str> {
+    report.steps.iter().map(|step| step.output.trim_end()).collect()
+}
+
+fn messages(report: &Report) -> Vec<(u32, &str)> {
+    report.diagnostics.iter().map(|found| (found.line, found.message.as_str())).collect()
+}
+
+const ASK: &str = "```console\n$ curl -sk -H 'Impersonate-User: jane' --cert a.crt https://apiserver:6443/api/v1/pods -o /dev/null \
+                   -w '%{http_code}'\n```\n```text title=\"a.crt\"\nSubject: O=system:masters, CN=a\n```\n";
+
+#[test]
+fn a_static_pod_gives_the_flags() {
+    let pod = |extra: &str| {
+        format!(
+            "```yaml\napiVersion: v1\nkind: Pod\nmetadata:\n  name: kube-apiserver\n  namespace: kube-system\n{extra}spec:\n  \
+             containers:\n  - name: kube-apiserver\n    image: k8s.gcr.io/kube-apiserver:v1.7.0\n    command:\n    - kube-apiserver\n    \
+             - --authorization-mode=ABAC\n    - --authorization-policy-file=/etc/kubernetes/abac.jsonl\n```\n\
+             ```text title=\"abac.jsonl\"\n{{\"user\": \"jane\", \"resource\": \"pods\", \"namespace\": \"*\"}}\n```\n"
+        )
+    };
+    let report = run("a.md", &format!("{}{ASK}", pod("")), None);
+    assert_eq!((outputs(&report), messages(&report)), (vec!["200"], vec![]));
+    // The API server's picture of it, as `kubectl get -o yaml` shows it, is an object like others.
+    let mirror = pod("  annotations:\n    kubernetes.io/config.mirror: abc\n");
+    let report = run("a.md", &format!("{mirror}{ASK}"), None);
+    assert_eq!(outputs(&report), ["403"]);
+}
+
+#[test]
+fn configuration_works_without_flags() {
+    let policy = "```yaml\nrules:\n- level: Metadata\n```\n";
+    let report = run(
+        "a.md",
+        &format!("{policy}```console\n$ kubectl get pods\n$ grep -c AUDIT /var/log/audit.log\n```\n"),
+        None,
+    );
+    assert_eq!(outputs(&report), ["No resources found.", "2"]);
+    let encryption = "```yaml\nkind: EncryptionConfig\napiVersion: v1\nresources:\n- resources: [secrets]\n  providers:\n  - aescbc:\n      \
+                      keys: [{name: k, secret: MDEyMzQ1Njc4OWFiY2RlZg==}]\n```\n";
+    let report = run(
+        "a.md",
+        &format!(
+            "{encryption}```console\n$ kubectl create secret generic s --from-literal=a=b\n$ etcdctl get /registry/secrets/default/s \
+             | grep -a -o 'k8s:enc:aescbc:v1:k:'\n```\n"
+        ),
+        None,
+    );
+    assert_eq!(outputs(&report), ["secret \"s\" created", "k8s:enc:aescbc:v1:k:"]);
+}
+
+#[test]
+fn configuration_that_is_refused_hides_nothing() {
+    let broken = "```yaml\nkind: EncryptionConfig\napiVersion: v1\nresources:\n- resources: [secrets]\n  providers:\n  - nosuch: {}\n```\n";
+    let report = run("a.md", &format!("{broken}{ASK}"), None);
+    assert_eq!(outputs(&report), ["403"]);
+    let [(2, message)] = messages(&report)[..] else { panic!("{:?}", messages(&report)) };
+    assert!(message.starts_with("The API server does not start with this configuration: "), "{message}");
+    // A step that starts the server tells it by itself.
+    let restart = "```console\n$ kube-apiserver --experimental-encryption-provider-config=nosuch.yaml\n```\n";
+    let report = run("a.md", &format!("{broken}{restart}"), None);
+    assert_eq!(messages(&report), []);
+    assert!(outputs(&report)[0].contains("nosuch.yaml"), "{:?}", outputs(&report));
+}
+
+#[test]
+fn the_first_of_two_configurations_is_used_and_the_other_is_told() {
+    let policy = "```yaml\nkind: Policy\napiVersion: audit.k8s.io/v1alpha1\nrules:\n- level: Metadata\n```\n";
+    let report = run("a.md", &format!("{policy}{policy}"), None);
+    assert_eq!(messages(&report).iter().map(|(line, _)| *line).collect::<Vec<_>>(), [8]);
+    let named = format!("{policy}{policy}```console\n$ kube-apiserver --authorization-mode=RBAC\n```\n");
+    assert_eq!(messages(&run("a.md", &named, None)), []);
+}
+
+#[test]
+fn a_file_is_what_the_last_fence_above_says() {
+    let document = "```text title=\"a\"\n1\n```\n```console\n$ cat a b\n$ echo x > a; cat a\n```\n```text title=\"a\"\n2\n```\n\
+                    ```text title=\"b\"\n3\n```\n```console\n$ cat a\n```\n";
+    assert_eq!(outputs(&run("a.md", document, None)), ["1\n3", "x", "2"]);
+}
+
+#[test]
+fn releases() {
+    for (front, asked, release, told) in [
+        ("", None, "newest", false),
+        ("release: 1.7", None, "1.7", false),
+        ("release: \"v1.7.3\"", None, "1.7", false),
+        ("release: 0.9", Some("1.7"), "1.7", false),
+        ("release: 0.9", None, "newest", true),
+        ("", Some("0.9"), "newest", true),
+    ] {
+        let report = run("a.md", &format!("---\n{front}\n---\n"), asked);
+        let newest = portcullis_core::release::Release::newest().version();
+        assert_eq!(report.release, if release == "newest" { newest } else { release }, "{front} {asked:?}");
+        assert_eq!(report.diagnostics.iter().any(|found| found.message.starts_with("Release 0.9 is not known")), told);
+    }
+}
+
+#[test]
+fn equal_documents_give_equal_reports() {
+    let document = "---\nseed: a\n---\n```console\n$ kubectl create sa x\n$ kubectl get sa x -o yaml\n```\n";
+    let first = outputs(&run("a.md", document, None)).join("");
+    assert_eq!(first, outputs(&run("a.md", document, None)).join(""));
+    assert_ne!(first, outputs(&run("a.md", &document.replace("seed: a", "seed: b"), None)).join(""));
+}
+
+#[test]
+fn a_command_of_a_script_that_fails_is_told() {
+    let report = run("a.md", "```sh\necho fine\ncat nosuch\n```\n", None);
+    assert_eq!(messages(&report), [(3, "This command failed with status 1: cat: nosuch: No such file or directory")]);
+}
