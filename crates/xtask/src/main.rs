@@ -3,6 +3,7 @@
 //! Each command installs what it needs and is not there yet, says what it does, and skips what is done. What cannot be
 //! installed is named with the very package and command.
 
+mod bench;
 mod checks;
 mod process;
 mod server;
@@ -22,6 +23,7 @@ cargo xtask COMMAND
   serve          build the page and serve it on loopback
   build          build the page: a static site in dist/
   test [CHECK..] run all checks, or those named: format, clippy, rust, wasm, site, size, page
+  bench          measure decisions, the node graph, encryption and audit: natively, and as wasm in Node
 ";
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["serve"] => site::build(&root).and_then(|()| server::serve(&root.join("dist"))),
         ["build"] => site::build(&root),
+        ["bench"] => bench::run(&root),
         ["test", names @ ..] => checks::run(&root, names),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
