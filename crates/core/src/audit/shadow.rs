@@ -4,6 +4,8 @@
 //! all texts that no rule names behave alike, so a few representatives stand for all. What a rule matches is a box of
 //! such points; the boxes of the rules before it are cut out of it, and if nothing is left nothing reaches it.
 
+use std::cell::Cell;
+
 use super::Policy;
 use super::policy::{Rule, path_matches};
 use crate::authentication::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
@@ -19,8 +21,11 @@ pub struct Shadow {
     pub by: Vec<usize>,
 }
 
-/// More pieces than this are not looked at: the rule then counts as reachable.
-const LIMIT: usize = 4096;
+/// More than this is not looked at: the rule then counts as reachable. Pieces of one rule, words of all regions, and words
+/// compared in all.
+const MAX_PIECES: usize = 4096;
+const MAX_WORDS: usize = 4 << 20;
+const MAX_WORK: usize = 64 << 20;
 
 /// Verbs that a resource request can have; the empty one is that of OPTIONS and the like.
 const RESOURCE_VERBS: [&str; 11] =
@@ -29,6 +34,11 @@ const RESOURCE_VERBS: [&str; 11] =
 /// The rules of `policy` that no request reaches, in order.
 pub fn shadows(policy: &Policy) -> Vec<Shadow> {
     let universe = Universe::of(policy.rules());
+    let words = universe.words();
+    if words.saturating_mul(CASES.len() * policy.rules().len()) > MAX_WORDS {
+        return Vec::new();
+    }
+    let work = Cell::new(MAX_WORK);
     let regions: Vec<Vec<Option<Region>>> =
         policy.rules().iter().map(|rule| CASES.iter().map(|case| universe.region(rule, *case)).collect()).collect();
     let left_of = |rule: usize, earlier: &mut dyn Iterator<Item = usize>| -> Option<(bool, Vec<usize>)> {
@@ -40,10 +50,11 @@ pub fn shadows(policy: &Policy) -> Vec<Shadow> {
             for (pieces, region) in left.iter_mut().zip(regions.get(index)?) {
                 let Some(region) = region else { continue };
                 let mut rest = Vec::with_capacity(pieces.len());
+                work.set(work.get().checked_sub(pieces.len() * words)?);
                 for piece in pieces.drain(..) {
                     cut |= piece.minus(region, &mut rest);
                 }
-                if rest.len() > LIMIT {
+                if rest.len() > MAX_PIECES {
                     return None;
                 }
                 *pieces = rest;
@@ -125,12 +136,13 @@ impl<'p> Universe<'p> {
         let named = |list: fn(&Rule) -> &[String]| -> Vec<&'p str> {
             distinct(rules.iter().flat_map(list).map(String::as_str).chain([FRESH]).collect())
         };
-        let entries = || rules.iter().flat_map(|rule| &rule.resources);
-        let api_groups = distinct(entries().map(|entry| entry.group.as_str()).chain([FRESH]).collect());
-        // A resource is one segment of a path: `pods/log` names none.
-        let plurals = entries().flat_map(|entry| &entry.resources).map(String::as_str).chain([FRESH]);
-        let plurals = distinct(plurals.filter(|plural| !plural.contains('/')).collect());
-        let pairs = api_groups.iter().flat_map(|group| plurals.iter().map(move |plural| (*group, *plural)));
+        // A resource behaves as one that no rule names with its group, if none does. It is one segment of a path:
+        // `pods/log` names none.
+        let mut resources = vec![(FRESH, FRESH)];
+        for entry in rules.iter().flat_map(|rule| &rule.resources) {
+            let plurals = entry.resources.iter().map(String::as_str).filter(|plural| !plural.contains('/'));
+            resources.extend(plurals.chain([FRESH]).map(|plural| (entry.group.as_str(), plural)));
+        }
         // A path behaves as the longest prefix that it goes on from, if no rule names it in full.
         let specs = || rules.iter().flat_map(|rule| &rule.non_resource_urls);
         let prefixes = specs().filter(|spec| spec.ends_with('*')).map(|spec| spec.trim_end_matches('*'));
@@ -145,10 +157,17 @@ impl<'p> Universe<'p> {
                 verbs.filter(|verb| !verb.is_empty() && !verb.contains(char::is_uppercase)).collect()
             },
             namespaces: named(|rule| &rule.namespaces),
-            resources: pairs.collect(),
+            resources: distinct(resources),
             // Every path begins with a slash, but for that of `OPTIONS *`.
             paths: distinct(paths.filter(|path| path.starts_with('/') || path == "*").collect()),
         }
+    }
+
+    /// How many words the sets of a region have.
+    fn words(&self) -> usize {
+        let sizes =
+            [self.users.len(), self.groups.len(), self.namespaces.len(), self.resources.len(), self.paths.len()];
+        sizes.iter().map(|size| size.div_ceil(64)).sum()
     }
 
     /// What `rule` matches in `case`; `None` for nothing.
@@ -441,6 +460,13 @@ mod tests {
                     "resources": [{"group": "", "resources": ["pods", format!("r{}", number % 30)]}]})
             })
             .collect();
+        assert_eq!(shadows(&policy(&rules.into())), []);
+    }
+
+    #[test]
+    fn a_policy_that_is_too_large_is_not_looked_at() {
+        let rule = |number: usize| serde_json::json!({"level": "None", "users": [format!("u{number}")]});
+        let rules: Vec<_> = (0..5000).map(rule).chain([rule(0)]).collect();
         assert_eq!(shadows(&policy(&rules.into())), []);
     }
 }
