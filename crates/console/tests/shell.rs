@@ -140,6 +140,8 @@ fn programs_of_text() {
         ("echo abc | cut -c1-2", "ab\n"),
         ("echo abcb | sed s/b/x/", "axcb\n"),
         ("echo abcb | sed 's/[bc]/<&>/g'", "a<b><c><b>\n"),
+        ("echo abc | sed 's/b*/-/g'", "-a-c-\n"),
+        ("printf '%05d|%-3s|%3s|' 42 a b", "00042|a  |  b|"),
         ("printf '1\\n2\\n3\\n' | sed -n 2p", "2\n"),
         ("printf '1\\n2\\n3\\n' | sed '2,$d'", "1\n"),
         ("cut -x", "cut: -x is not supported here\n"),
@@ -178,6 +180,8 @@ fn programs_of_bytes() {
         ("printf Zm9v | base64 -d", "foo"),
         ("printf 'Zm\\n9v\\n' | base64 --decode", "foo"),
         ("printf 'Zm9v!' | base64 -d", "foobase64: invalid input\n"),
+        ("printf Zm9 | base64 -d", "fobase64: invalid input\n"),
+        ("printf Z | base64 -d", "base64: invalid input\n"),
         ("printf abcdef | base64 -w 4", "YWJj\nZGVm\n"),
         ("printf abc | base64 -w0", "YWJj"),
         (

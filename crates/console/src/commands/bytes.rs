@@ -3,11 +3,21 @@
 //! Behaviour: GNU coreutils, util-linux hexdump, vim's xxd.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
 use super::{Output, read_inputs, unsupported};
 use crate::arguments::{Argument, Arguments};
 use crate::session::Session;
+
+/// Reads what is cut off anywhere.
+const UNPADDED: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 pub fn base64(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {
     let (mut decode, mut ignore, mut wrap) = (false, false, 76);
@@ -33,13 +43,13 @@ pub fn base64(arguments: &[String], stdin: &[u8], session: &mut Session) -> Outp
     if decode {
         let kept = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
         let text: Vec<u8> = bytes.into_iter().filter(|byte| *byte != b'\n' && (!ignore || kept(byte))).collect();
-        // What stands before the first error is printed, as whole groups of four.
+        // What stands before the first error is printed.
         let good = text.iter().position(|byte| !kept(byte)).unwrap_or(text.len());
         match STANDARD.decode(&text) {
             Ok(plain) => output.stdout = plain,
             Err(_) => {
-                let whole = text.get(..good - good % 4).unwrap_or_default();
-                output.stdout = STANDARD.decode(whole).unwrap_or_default();
+                let whole = good - usize::from(good % 4 == 1);
+                output.stdout = UNPADDED.decode(text.get(..whole).unwrap_or_default()).unwrap_or_default();
                 output.stderr.extend(b"base64: invalid input\n");
                 output.status = 1;
             }

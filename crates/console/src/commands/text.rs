@@ -44,7 +44,11 @@ pub fn echo(arguments: &[String], _: &[u8], _: &mut Session) -> Output {
     Output::text(text)
 }
 
+/// Columns that printf pads to.
+const WIDEST: usize = 1000;
+
 pub fn printf(arguments: &[String], _: &[u8], _: &mut Session) -> Output {
+    let arguments = arguments.strip_prefix(&["--".to_owned()]).unwrap_or(arguments);
     let Some((format, mut values)) = arguments.split_first() else {
         return Output::failure(2, "printf: usage: printf format [arguments]");
     };
@@ -60,39 +64,48 @@ pub fn printf(arguments: &[String], _: &[u8], _: &mut Session) -> Output {
                 text.push_str(&unescape(piece));
                 continue;
             }
-            let mut rest = piece.chars();
+            // `-` and `0`, then the width.
+            let conversion = piece.trim_start_matches(|char: char| char == '-' || char.is_ascii_digit());
+            let flags = piece.get(..piece.len() - conversion.len()).unwrap_or_default();
+            let width = flags.trim_start_matches(['-', '0']).parse::<usize>().unwrap_or_default().min(WIDEST);
+            let mut rest = conversion.chars();
             let mut next = || {
                 let (first, rest) = values.split_first()?;
                 values = rest;
                 Some(first.as_str())
             };
-            match rest.next() {
+            let printed = match rest.next() {
                 // `%%` leaves an empty piece; what follows it is plain.
                 None => {
-                    text.push('%');
                     literal = true;
+                    "%".to_owned()
                 }
-                Some('s') => text.push_str(next().unwrap_or_default()),
-                Some('b') => text.push_str(&unescape(next().unwrap_or_default())),
+                Some('s') => next().unwrap_or_default().to_owned(),
+                Some('b') => unescape(next().unwrap_or_default()),
                 Some(kind @ ('d' | 'i' | 'u' | 'x' | 'X' | 'o')) => {
                     let value = next().unwrap_or("0");
                     let Ok(number) = value.parse::<i64>() else {
                         return Output::failure(1, &format!("printf: {value}: invalid number"));
                     };
-                    text.push_str(&match kind {
+                    match kind {
                         'x' => format!("{number:x}"),
                         'X' => format!("{number:X}"),
                         'o' => format!("{number:o}"),
                         _ => number.to_string(),
-                    });
+                    }
                 }
                 Some(other) => {
-                    return Output::failure(
-                        1,
-                        &format!("printf: %{other} is not supported here: %s, %b, %d, %x and %o are"),
-                    );
+                    let message = format!("printf: %{other} is not supported here: %s, %b, %d, %x and %o are");
+                    return Output::failure(1, &message);
                 }
-            }
+            };
+            text.push_str(&if flags.starts_with('-') {
+                format!("{printed:<width$}")
+            } else if flags.starts_with('0') {
+                format!("{printed:0>width$}")
+            } else {
+                format!("{printed:>width$}")
+            });
             text.push_str(&unescape(rest.as_str()));
         }
         if values.is_empty() || values.len() == before {
@@ -685,18 +698,23 @@ fn substitute(line: &str, pattern: &Pattern, replacement: &str, all: bool) -> Op
     let mut edited = String::new();
     let mut at = 0;
     let mut changed = false;
+    let mut after_match = false;
     while let Some((start, end)) = pattern.find(line, at) {
-        changed = true;
         edited.push_str(line.get(at..start)?);
-        edited.push_str(&replacement.replace('&', line.get(start..end)?));
+        // Nothing is no match right behind a match.
+        if !(start == end && after_match && start == at) {
+            changed = true;
+            edited.push_str(&replacement.replace('&', line.get(start..end)?));
+        }
         at = end;
+        after_match = start < end;
+        if !all {
+            break;
+        }
         if start == end {
             let Some(step) = line.get(end..).and_then(next_char) else { break };
             edited.push_str(line.get(end..end + step)?);
             at += step;
-        }
-        if !all || at >= line.len() {
-            break;
         }
     }
     edited.push_str(line.get(at..)?);
