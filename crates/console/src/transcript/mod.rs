@@ -81,23 +81,26 @@ pub fn read(name: &str, text: &str) -> Document {
         reader.front_matter(&mut lines);
     }
     let mut comment = false;
+    let mut items = Items::default();
     while let Some((line, number)) = lines.next() {
-        comment = comment || (line.trim_start().starts_with("<!--") && opening(line).is_none());
+        items.pass(line);
+        comment = comment || (line.trim_start().starts_with("<!--") && items.opening(line).is_none());
         if comment {
             comment = !line.contains("-->");
-        } else if let Some(fence) = opening(line) {
+        } else if let Some(fence) = items.opening(line) {
             let mut content = Vec::new();
             let mut closed = false;
-            for (line, _) in lines.by_ref() {
+            // A list item that ends takes its fence with it.
+            while let Some((line, _)) = lines.next_if(|(line, _)| line.trim().is_empty() || indent(line) >= fence.item)
+            {
                 if fence.closes(line) {
                     closed = true;
                     break;
                 }
-                let spaces = line.len() - line.trim_start_matches(' ').len();
-                content.push(line.get(spaces.min(fence.indent)..).unwrap_or_default());
+                content.push(line.get(indent(line).min(fence.indent)..).unwrap_or_default());
             }
             if !closed {
-                let message = "The fence is not closed: it goes on to the end of the document.";
+                let message = "The fence is not closed: it goes on to the end of the document or of its list item.";
                 reader.diagnose(Severity::Warning, number, 0, message);
             }
             reader.fence(&fence, number + 1, &content);
@@ -281,7 +284,10 @@ fn without_comment<'a, 'b>(lines: &'a [&'b str]) -> &'a [&'b str] {
 struct Fence<'a> {
     marker: char,
     length: usize,
+    /// Spaces before it.
     indent: usize,
+    /// Of these, those that belong to the list item around it.
+    item: usize,
     info: &'a str,
 }
 
@@ -289,18 +295,56 @@ impl Fence<'_> {
     fn closes(&self, line: &str) -> bool {
         let rest = line.trim_start_matches(' ');
         let after = rest.trim_start_matches(self.marker);
-        line.len() - rest.len() <= 3 && rest.len() - after.len() >= self.length && after.trim().is_empty()
+        (line.len() - rest.len()).saturating_sub(self.item) <= 3
+            && rest.len() - after.len() >= self.length
+            && after.trim().is_empty()
     }
 }
 
-fn opening(line: &str) -> Option<Fence<'_>> {
-    let rest = line.trim_start_matches(' ');
-    let indent = line.len() - rest.len();
-    let marker = rest.chars().next().filter(|first| matches!(first, '`' | '~'))?;
-    let info = rest.trim_start_matches(marker);
-    let length = rest.len() - info.len();
-    let valid = indent <= 3 && length >= 3 && !(marker == '`' && info.contains('`'));
-    valid.then(|| Fence { marker, length, indent, info: info.trim() })
+/// The list items that a line stands in: the columns at which their content begins, outermost first.
+#[derive(Default)]
+struct Items(Vec<usize>);
+
+impl Items {
+    /// Enters and leaves the items that `line` begins and ends.
+    fn pass(&mut self, line: &str) {
+        if line.trim().is_empty() {
+            return;
+        }
+        let at = indent(line);
+        self.0.retain(|column| *column <= at);
+        let rest = line.trim_start_matches(' ');
+        let digits = rest.trim_start_matches(|char: char| char.is_ascii_digit());
+        let number = rest.len() - digits.len();
+        let marker = match digits.chars().next() {
+            Some('-' | '*' | '+') if number == 0 => 1,
+            Some('.' | ')') if (1..10).contains(&number) => number + 1,
+            _ => return,
+        };
+        let content = rest.get(marker..).unwrap_or_default();
+        let spaces = indent(content);
+        if at - self.column() <= 3 && spaces > 0 && !content.trim().is_empty() {
+            self.0.push(at + marker + if spaces > 4 { 1 } else { spaces });
+        }
+    }
+
+    fn column(&self) -> usize {
+        self.0.last().copied().unwrap_or_default()
+    }
+
+    fn opening<'a>(&self, line: &'a str) -> Option<Fence<'a>> {
+        let rest = line.trim_start_matches(' ');
+        let (indent, item) = (line.len() - rest.len(), self.column());
+        let marker = rest.chars().next().filter(|first| matches!(first, '`' | '~'))?;
+        let info = rest.trim_start_matches(marker);
+        let length = rest.len() - info.len();
+        let valid = indent.checked_sub(item)? <= 3 && length >= 3 && !(marker == '`' && info.contains('`'));
+        valid.then(|| Fence { marker, length, indent, item, info: info.trim() })
+    }
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
 }
 
 /// `name="value"`, `name='value'` or `name=value` in an info string.
@@ -357,9 +401,29 @@ mod tests {
             ("<!--\n```yaml\na: 1\n```\n-->\n```yaml\nb: 1\n```", vec![r#"file "" 7-7 "b: 1\n""#]),
             (
                 "```yaml\r\na: 1\r\n",
-                vec![r#"file "" 2-2 "a: 1\n""#, "1: The fence is not closed: it goes on to the end of the document."],
+                vec![
+                    r#"file "" 2-2 "a: 1\n""#,
+                    "1: The fence is not closed: it goes on to the end of the document or of its list item.",
+                ],
             ),
             ("prose `$ false` \n$ false\n", vec![]),
+            // In list items, section 5.2.
+            ("1. a\n\n   ```yaml\n   a: 1\n     b\n   ```\n", vec![r#"file "" 4-5 "a: 1\n  b\n""#]),
+            ("1. a\n\n    ```yaml\n    a: 1\n    ```\n", vec![r#"file "" 4-4 "a: 1\n""#]),
+            (
+                "- a\n  - b\n\n    ```yaml\n    a: 1\n    ```\n  ```yaml\n  c\n  ```\n",
+                vec![r#"file "" 5-5 "a: 1\n""#, r#"file "" 8-8 "c\n""#],
+            ),
+            ("- a\n\nb\n\n    ```yaml\n    a: 1\n    ```\n", vec![]),
+            (
+                "- a\n  ```yaml\n  a: 1\n\nprose\n```yaml\nb: 1\n```\n",
+                vec![
+                    r#"file "" 3-4 "a: 1\n\n""#,
+                    r#"file "" 7-7 "b: 1\n""#,
+                    "2: The fence is not closed: it goes on to the end of the document or of its list item.",
+                ],
+            ),
+            ("* * *\n-x\n1.y\n    ```yaml\n    a\n    ```", vec![]),
         ] {
             assert_eq!(outline(text), expected, "{text}");
         }
