@@ -48,6 +48,7 @@ pub(crate) fn replay(name: &str, text: &str, release: Option<&str>) -> (Report, 
     diagnostics.extend(start(&mut session, &configuration, &source, restarts));
     diagnostics.extend(session.load(std::mem::take(&mut configuration.objects)));
     session.settle();
+    let mut problems = session.problems();
 
     let mut steps = Vec::new();
     for block in &document.blocks {
@@ -61,6 +62,10 @@ pub(crate) fn replay(name: &str, text: &str, release: Option<&str>) -> (Report, 
         }
     }
     diagnostics.extend(session.take_warnings());
+    // What a step creates was no mistake, and neither is what a step deletes.
+    let remaining = session.problems();
+    problems.retain(|problem| remaining.contains(problem));
+    diagnostics.extend(problems);
     let (log, deliveries) = session.audit();
     let exchanges = || steps.iter().flat_map(|step: &report::Step| &step.exchanges);
     let written = exchanges().flat_map(|exchange| &exchange.etcd).map(|write| write.key.clone()).collect();

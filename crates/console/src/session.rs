@@ -372,6 +372,14 @@ impl Session {
         }
     }
 
+    /// What the cluster's objects name and nobody created.
+    pub(crate) fn problems(&self) -> Vec<Diagnostic> {
+        match &self.machine {
+            Machine::Running(server) => server.cluster().authorizers.informers().graph().problems(),
+            Machine::Stopped(_) => Vec::new(),
+        }
+    }
+
     /// Which node reaches which object, as far as a page can show it; nothing where no server runs.
     pub(crate) fn graph(&self) -> View {
         const VERTICES: usize = 10_000;

@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 use crate::manifest::{Location, Object};
 
+mod problems;
 mod references;
 #[cfg(test)]
 mod tests;

@@ -198,6 +198,61 @@ fn a_view_has_whole_pods_up_to_its_limit() {
 }
 
 #[test]
+fn what_is_named_and_absent_is_a_problem_of_the_text() {
+    let text = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: p, namespace: a}
+spec:
+  nodeName: one
+  imagePullSecrets:
+  - name: pull
+  containers:
+  - env:
+    - valueFrom:
+        configMapKeyRef: {name: m, key: k, optional: true}
+    - valueFrom:
+        secretKeyRef: {name: there, key: k}
+  volumes:
+  - secret: {secretName: gone, optional: true}
+  - secret:
+      secretName: gone
+  - persistentVolumeClaim: {claimName: c}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: there, namespace: a}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: v1}
+spec: {claimRef: {namespace: a, name: other}}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: v2}
+spec:
+  claimRef: {namespace: a, name: other}
+";
+    let (documents, _) = crate::manifest::parse(&"a.yaml".into(), 1, text);
+    let objects = documents.into_iter().flat_map(|document| crate::manifest::objects(document).0);
+    let graph = graph(&objects.map(Rc::new).collect::<Vec<_>>());
+    let told: Vec<_> = graph.problems().into_iter().map(|it| (it.line, it.message)).collect();
+    let bound = "PersistentVolume v1 is bound to a/other too. A claim has one volume: nodes that use the claim may read \
+        both, and the secrets of both.";
+    assert_eq!(
+        told,
+        [
+            (17, "Secret a/gone does not exist. Create it, or correct the name.".to_owned()),
+            (18, "PersistentVolumeClaim a/c does not exist. Create it, or correct the name.".to_owned()),
+            (33, bound.to_owned()),
+        ]
+    );
+    let many: Vec<_> = (0..100).map(|at| pod(&format!("p{at}"), "n", secret_volume("x"))).collect();
+    assert_eq!(super::tests::graph(&many).problems(), [], "no text of the user holds them");
+}
+
+#[test]
 fn bad_input_neither_hangs_nor_misleads() {
     // A claim that two volumes are bound to, both with a secret; a volume that is bound to nothing there.
     let bound = |name: &str, claim: &str| {
