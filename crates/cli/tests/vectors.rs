@@ -1,4 +1,4 @@
-//! The program against what a real Kubernetes answered: 28,800 reviews, and every way not to start.
+//! The program against what a real Kubernetes answered: every recorded review, and every way not to start.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use std::fs;
