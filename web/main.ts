@@ -19,6 +19,8 @@ const KEPT = "portcullis.document";
 const views: { name: string; load: () => Promise<View> }[] = [
   { name: "Verdict", load: async () => verdict },
   { name: "Graph", load: async () => (await import("./views/graph.ts")).view },
+  { name: "etcd", load: async () => (await import("./views/etcd.ts")).view },
+  { name: "Audit", load: async () => (await import("./views/audit.ts")).view },
   { name: "Access", load: async () => (await import("./views/access.ts")).view },
 ];
 
@@ -51,7 +53,10 @@ const page: Page = {
   link(location) {
     const name = location.line > 0 ? page.name(location.line) : undefined;
     const title = [location.object, location.path].filter(Boolean).join(" ");
-    if (!name) return element("span", { class: "dim", title }, location.line > 0 ? `line ${location.line}` : "default");
+    if (!name) {
+      const where = location.line > 0 ? `line ${location.line}` : location.object && "default";
+      return element("span", { class: "dim", title }, where);
+    }
     return element("button", { type: "button", class: "location", title, click: () => go(location) }, name);
   },
   go,
@@ -62,10 +67,10 @@ const engine = new Engine({
     latest = { report, of };
     const steps = report.steps.length;
     if (fresh) {
-      const denied = report.steps.findIndex((step) => ofStep(step).kind === "denied");
+      // A refusal is what people come for; then, the end of the story.
+      const denied = report.steps.findIndex((step) => step.exchanges.length > 0 && ofStep(step).kind === "denied");
       const sent = report.steps.findLastIndex((step) => step.exchanges.length > 0);
-      selection = { step: denied >= 0 ? denied : sent >= 0 ? sent : steps - 1, exchange: -1 };
-      const step = report.steps[selection.step];
+      const step = report.steps[denied >= 0 ? denied : sent >= 0 ? sent : steps - 1];
       const place = step && placeOf(step.line);
       if (place) requests?.moveTo(place.line);
       fresh = false;
@@ -74,7 +79,9 @@ const engine = new Engine({
     const sent = report.steps.reduce((sum, step) => sum + step.exchanges.length, 0);
     byId("timing").textContent = `${sent} ${sent === 1 ? "request" : "requests"} in ${milliseconds.toFixed(1)} ms`;
     problems(report);
-    select({ step: Math.min(Math.max(selection.step, 0), steps - 1), exchange: selection.exchange });
+    badges(report);
+    const step = Math.max(stepAt(requests?.line ?? 1), Math.min(0, steps - 1));
+    select({ step, exchange: step === selection.step ? selection.exchange : -1 });
   },
   trouble(message) {
     notice(message);
@@ -152,12 +159,17 @@ function select(wanted: Selection): void {
 
 /** The cursor's line in the requests editor decides which step is looked at. */
 function follow(line: number): void {
+  const at = stepAt(line);
+  if (at >= 0 && at !== selection.step) select({ step: at, exchange: -1 });
+}
+
+/** The step on a line of the requests editor, or the last one above it; -1 for none. */
+function stepAt(line: number): number {
   const steps = latest?.report.steps ?? [];
-  const at = steps.findLastIndex((step) => {
+  return steps.findLastIndex((step) => {
     const place = placeOf(step.line);
     return place !== undefined && place.line <= line;
   });
-  if (at >= 0 && at !== selection.step) select({ step: at, exchange: -1 });
 }
 
 async function draw(index: number): Promise<void> {
@@ -233,7 +245,7 @@ function problems(report: Report): void {
     });
   for (const [number, editor] of fileEditors.entries()) {
     editor.diagnose(of(number));
-    fileTabs.badge(number, of(number).some(({ severity }) => severity === "error") ? "✗" : "");
+    fileTabs.badge(number, of(number).some(({ severity }) => severity === "error") ? "✗" : "", true);
   }
   requests?.diagnose(of("requests"));
   const most = 5;
@@ -244,6 +256,16 @@ function problems(report: Report): void {
   });
   if (found.length > most) rows.push(element("li", { class: "dim" }, `and ${found.length - most} more`));
   byId("problems").replaceChildren(...(rows.length > 0 ? [element("ul", { "aria-label": "Problems" }, ...rows)] : []));
+}
+
+/** What one should know of the other views without opening them. */
+function badges(report: Report): void {
+  const made = report.etcd.filter((stored) => stored.value && stored.key.startsWith("/registry/secrets/"));
+  const plain = made.filter((stored) => stored.provider === "identity").length;
+  const events = report.steps.flatMap((step) => step.exchanges).reduce((sum, exchange) => sum + (exchange.audit?.events.length ?? 0), 0);
+  const encrypted = report.etcd.some((stored) => stored.provider !== "identity");
+  viewTabs.badge(2, plain > 0 && encrypted ? `${plain} plain` : "", true);
+  viewTabs.badge(3, events > 0 ? String(events) : "", false);
 }
 
 /** The selected verdict for those who do not see it, when it has settled. */

@@ -4,8 +4,6 @@ import { element } from "./dom.ts";
 
 export interface Tab {
   name: string;
-  /** A short word behind the name: a count, a warning. */
-  badge?: string;
   panel: HTMLElement;
 }
 
@@ -28,9 +26,9 @@ export class Tabs {
   }
 
   set(tabs: Tab[]): void {
-    this.#tabs = tabs.map(({ name, badge, panel }, index) => {
+    this.#tabs = tabs.map(({ name, panel }, index) => {
       made += 1;
-      const mark = element("span", { class: "badge" }, badge);
+      const mark = element("span", { class: "badge" });
       const button = element(
         "button",
         { type: "button", role: "tab", id: `tab-${made}`, "aria-controls": `panel-${made}`, click: () => this.show(index) },
@@ -47,9 +45,11 @@ export class Tabs {
     this.#current = -1;
   }
 
-  badge(index: number, text: string): void {
+  /** `alarming` for what one should look at. */
+  badge(index: number, text: string, alarming: boolean): void {
     const tab = this.#tabs[index];
     if (tab && tab.badge.textContent !== text) tab.badge.textContent = text;
+    tab?.badge.classList.toggle("denied", alarming);
   }
 
   show(index: number): void {

@@ -25,8 +25,11 @@ function answer({ id, name, given }: Extract<Question, { kind: "call" }>): void 
   }
 }
 
-addEventListener("message", ({ data }: MessageEvent<Question>) => {
+const loaded = load();
+
+addEventListener("message", async ({ data }: MessageEvent<Question>) => {
   try {
+    await loaded;
     if (data.kind === "call") {
       answer(data);
       return;
@@ -39,4 +42,4 @@ addEventListener("message", ({ data }: MessageEvent<Question>) => {
   }
 });
 
-load().then(() => tell({ kind: "ready", version: version() }), failed);
+loaded.then(() => tell({ kind: "ready", version: version() }), failed);

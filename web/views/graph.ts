@@ -10,6 +10,17 @@ const MOST = 120;
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** The layers, from what is read to who reads. */
+const kinds = ["Secret", "ConfigMap", "PersistentVolume", "PersistentVolumeClaim", "Pod", "Node"];
+
+/** Where the layout puts a box: its middle and its size. */
+interface Drawn {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
 /** A box of the drawing: a vertex, or several of a kind. */
 interface Box {
   /** `Secret`, `12 Pods` */
@@ -108,7 +119,8 @@ function headline(graph: Graph, node: string, path: Set<Edge>, exchange: Exchang
     return element(
       "div",
       { class: "headline" },
-      element("h2", {}, element("span", { class: "denied" }, "✗ No path."), ` ${step.reason || `Nothing ties ${asked} to what it asked for.`}`),
+      element("h2", {}, element("span", { class: "denied" }, "✗ No path."), ` ${asked} does not reach what it asked for.`),
+      step.reason ? element("p", { class: "dim" }, `Reason: ${step.reason}`) : undefined,
       element("ul", {}, ...rows),
     );
   }
@@ -163,6 +175,12 @@ function drawing(graph: Graph, reached: Set<number> | undefined, path: Set<Edge>
   for (const [index, box] of list.entries()) {
     plan.setNode(String(index), { width: Math.min(260, 24 + Math.max(text(box).length, box.kind.length) * 7.2), height: 44 });
   }
+  // Each kind has its layer, reached from an unseen root over as many ranks as there are layers before it.
+  const layers = kinds.filter((kind) => list.some((box) => box.kind === kind));
+  plan.setNode("root", { width: 0, height: 0 });
+  for (const [index, box] of list.entries()) {
+    plan.setEdge("root", String(index), { minlen: Math.max(layers.indexOf(box.kind), 0) + 1, weight: 100 });
+  }
   const drawn = new Map<string, { edge: Edge; lit: boolean; path: boolean }>();
   for (const edge of graph.edges) {
     const from = of.get(edge.from);
@@ -176,7 +194,8 @@ function drawing(graph: Graph, reached: Set<number> | undefined, path: Set<Edge>
   }
   layout(plan);
   const { width = 0, height = 0 } = plan.graph() as { width?: number; height?: number };
-  const svg = draw("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, width: String(width), height: String(height), role: "group", "aria-label": "Graph" });
+  const left = Math.min(...list.map((_, index) => plan.node(String(index)) as Drawn).map((box) => box.x - box.width / 2)) - 2;
+  const svg = draw("svg", { class: "graph", viewBox: `${left} 0 ${width - left} ${height}`, width: String(width - left), height: String(height), role: "group", "aria-label": "Graph" });
   for (const [key, { edge, lit, path: on }] of drawn) {
     const [from = "", to = ""] = key.split(" ");
     const { points } = plan.edge({ v: from, w: to }) as { points: { x: number; y: number }[] };
@@ -186,19 +205,19 @@ function drawing(graph: Graph, reached: Set<number> | undefined, path: Set<Edge>
   }
   const onPath = new Set([...path].flatMap((edge) => [edge.from, edge.to]));
   for (const [index, box] of list.entries()) {
-    const { x, y, width: wide, height: tall } = plan.node(String(index)) as { x: number; y: number; width: number; height: number };
+    const { x, y, width: wide, height: tall } = plan.node(String(index)) as Drawn;
     const lit = !reached || box.members.some((member) => reached.has(member));
     const on = box.members.some((member) => onPath.has(member));
     svg.append(boxOf(box, text(box), { x: x - wide / 2, y: y - tall / 2, wide, tall }, on ? "on" : lit ? "lit" : "far", page));
   }
-  const left = graph.hidden > 0 ? ` ${graph.hidden} more are left out: there are too many.` : "";
+  const hidden = graph.hidden > 0 ? ` ${graph.hidden} more are left out: there are too many.` : "";
   const groups = list.filter((box) => box.members.length > 1).length;
   const remark = groups > 0 ? `${graph.vertices.length} objects in ${list.length} boxes, ${groups} of them groups.` : "";
   return element(
     "figure",
     { class: "graph-frame" },
     element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Graph, scrolls" }, svg as unknown as Node),
-    element("figcaption", { class: "dim" }, remark, left, " Solid: what is there. Dashed: only referred to. Thick: the path of the selected request."),
+    element("figcaption", { class: "dim" }, remark, hidden, " Solid: what is there. Dashed: only referred to. Thick: the path of the selected request."),
   );
 }
 

@@ -1,0 +1,132 @@
+/** What was recorded: each request's level, rule and stages, the events, the log, and what the webhook's server received. */
+
+import type { Audit, Delivery, Exchange, Report } from "portcullis-wasm";
+import { element } from "../dom.ts";
+import { ofExchange } from "../verdict.ts";
+import type { Page, Selection, View } from "../view.ts";
+
+export const view: View = {
+  show(place, report, selection, page) {
+    const rows = report.steps.flatMap((step, at) => step.exchanges.map((exchange, number) => ({ exchange, at, number })));
+    if (rows.every(({ exchange }) => !exchange.audit)) {
+      place.replaceChildren(nothing());
+      return;
+    }
+    const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
+    const exchange = report.steps[selection.step]?.exchanges[selection.exchange];
+    place.replaceChildren(
+      headline(exchange),
+      ...(exchange?.audit ? [one(exchange.audit, page)] : []),
+      all(rows, selection, page),
+      ...log(report),
+      ...report.audit.deliveries.map(delivery),
+    );
+    if (focused) place.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  },
+};
+
+function nothing(): HTMLElement {
+  return element(
+    "div",
+    { class: "empty" },
+    element("h2", {}, "Nothing is recorded."),
+    element("p", {}, "Add an audit policy to the files, and every request below is answered with its level and rule:"),
+    element("pre", {}, 'apiVersion: audit.k8s.io/v1alpha1\nkind: Policy\nrules:\n- level: Metadata\n  resources:\n  - group: ""\n    resources: [secrets]\n- level: Request'),
+  );
+}
+
+function headline(exchange: Exchange | undefined): HTMLElement {
+  const audit = exchange?.audit;
+  if (!exchange || !audit) {
+    return element("div", { class: "headline" }, element("h2", {}, "The selected command left no record."));
+  }
+  const what = { None: "Not recorded.", Metadata: "Recorded: who asked for what.", Request: "Recorded, with what was sent.", RequestResponse: "Recorded, with what was sent and answered." };
+  const basic = audit.level === "None" && audit.log.length > 0;
+  return element(
+    "div",
+    { class: "headline" },
+    element("h2", {}, basic ? "Recorded in the basic log." : what[audit.level]),
+    element("p", { class: "dim" }, `${exchange.request.method} ${exchange.request.uri}`),
+  );
+}
+
+function one(audit: Audit, page: Page): HTMLElement {
+  const rows: [string, Node | string][] = [
+    ["level", audit.level],
+    ["rule", audit.rule ? element("span", {}, `${audit.rule.path} `, page.link(audit.rule)) : "none matches"],
+    ["stages", audit.stages.join(", ") || "none"],
+  ];
+  const body = rows.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value)));
+  const events = audit.events.map((event, index) =>
+    element(
+      "details",
+      { open: index === audit.events.length - 1 },
+      element("summary", {}, `Event at ${audit.stages[index] ?? "?"}`),
+      element("pre", { tabindex: "0", "aria-label": `Event at ${audit.stages[index] ?? "?"}` }, pretty(event)),
+    ),
+  );
+  return element("section", { class: "card", "aria-label": "The selected request" }, element("table", {}, element("tbody", {}, ...body)), ...events);
+}
+
+/** Every request with what the policy said of it. */
+function all(rows: { exchange: Exchange; at: number; number: number }[], selection: Selection, page: Page): HTMLElement {
+  const body = rows.map(({ exchange, at, number }) => {
+    const verdict = ofExchange(exchange);
+    const current = at === selection.step && number === selection.exchange;
+    return element(
+      "tr",
+      { class: current ? "current" : undefined, "aria-current": current ? "true" : undefined },
+      element(
+        "th",
+        { scope: "row" },
+        element(
+          "button",
+          { type: "button", class: "location", "data-key": `${at}/${number}`, click: () => page.select({ step: at, exchange: number }) },
+          `${exchange.request.method} ${exchange.request.uri}`,
+        ),
+      ),
+      element("td", { class: verdict.kind }, `${verdict.sign} ${verdict.word}`),
+      element("td", {}, exchange.audit?.level ?? "–"),
+      element("td", {}, exchange.audit?.stages.join(", ")),
+      element("td", { class: "where" }, exchange.audit?.rule && page.link(exchange.audit.rule)),
+    );
+  });
+  const head = ["Request", "Answer", "Level", "Stages", "Rule"].map((name) => element("th", { scope: "col" }, name));
+  return element(
+    "section",
+    { class: "card wide", "aria-label": "All requests" },
+    element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)),
+  );
+}
+
+function log(report: Report): HTMLElement[] {
+  if (report.audit.log.length === 0) return [];
+  return [
+    element(
+      "section",
+      { class: "card" },
+      element("h3", {}, "Log", element("span", { class: "dim" }, `${report.audit.log.length} lines`)),
+      element("pre", { tabindex: "0", "aria-label": "Log" }, report.audit.log.join("\n")),
+    ),
+  ];
+}
+
+/** A delivery as it arrives. */
+function delivery({ method, url, headers, body }: Delivery, index: number): HTMLElement {
+  const { pathname, search } = new URL(url, "https://webhook.invalid/");
+  const wire = `${method} ${pathname}${search} HTTP/1.1\n${headers.map(([name, value]) => `${name}: ${value}`).join("\n")}\n\n${body}`;
+  return element(
+    "details",
+    { class: "card", open: index === 0 },
+    element("summary", {}, `Delivery ${index + 1} to the webhook`),
+    element("pre", { tabindex: "0", "aria-label": `Delivery ${index + 1}` }, wire),
+  );
+}
+
+function pretty(json: string): string {
+  try {
+    return JSON.stringify(JSON.parse(json), undefined, 2);
+  } catch {
+    return json;
+  }
+}
