@@ -54,7 +54,8 @@ const page: Page = {
     const name = location.line > 0 ? page.name(location.line) : undefined;
     const title = [location.object, location.path].filter(Boolean).join(" ");
     if (!name) {
-      const where = location.line > 0 ? `line ${location.line}` : location.object && "default";
+      // What no text holds is the default policy's, or nobody's.
+      const where = location.line > 0 ? `line ${location.line}` : /^(Cluster)?Role/.test(location.object) ? "default" : "";
       return element("span", { class: "dim", title }, where);
     }
     return element("button", { type: "button", class: "location", title, click: () => go(location) }, name);

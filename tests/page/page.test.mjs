@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fence, openDocument, retype, url, visit } from "./browser.mjs";
 
@@ -310,6 +310,28 @@ rules:
     await all.getByRole("button", { name: "audit-policy.yaml:10" }).click();
     await page.getByRole("textbox", { name: "audit-policy.yaml" }).locator(".cm-here").waitFor();
   }));
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`nothing stands in anybody's way, in no view: ${colorScheme}`, () =>
+    visit({ colorScheme }, async (page) => {
+      await page.goto(url);
+      await page.getByRole("heading", { name: /^[✓✗]/ }).waitFor();
+      const source = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
+      await page.evaluate(source);
+      const found = [];
+      for (const example of await page.locator("#examples optgroup option").evaluateAll((options) => options.map((option) => option.value))) {
+        await page.getByRole("combobox", { name: "Document" }).selectOption(example);
+        for (const tab of await page.getByRole("tablist", { name: "Views" }).getByRole("tab").all()) {
+          await tab.click();
+          await page.locator(".view:visible :is(h2, table)").first().waitFor();
+          const { violations } = await page.evaluate(() => window.axe.run(window.document, { resultTypes: ["violations"] }));
+          for (const { id, nodes } of violations) found.push(`${example} ${await tab.textContent()}: ${id} ${nodes.map((node) => node.html).join(" ")}`);
+        }
+        await page.getByRole("tab", { name: "Verdict" }).click();
+      }
+      assert.deepEqual([...new Set(found)], []);
+    }));
+}
 
 for (const [name, options] of [
   ["light", { colorScheme: "light" }],

@@ -169,7 +169,7 @@ function boxes(graph: Graph, reached: Set<number> | undefined, path: Set<Edge>):
 function drawing(graph: Graph, reached: Set<number> | undefined, path: Set<Edge>, page: Page): HTMLElement {
   const { boxes: list, of } = boxes(graph, reached, path);
   const plan = new Layout({ directed: true });
-  plan.setGraph({ rankdir: "LR", nodesep: 12, ranksep: 56, marginx: 4, marginy: 4 });
+  plan.setGraph({ rankdir: "LR", nodesep: 12, ranksep: 36, marginx: 4, marginy: 4 });
   plan.setDefaultEdgeLabel(() => ({}));
   const text = (box: Box) => (box.namespace ? `${box.namespace}/` : "") + box.name;
   for (const [index, box] of list.entries()) {
