@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use portcullis_core::manifest::{self, Object, PathStep, Value};
+use portcullis_core::sort;
 
 use crate::transcript::{self, Block};
 
@@ -39,14 +40,14 @@ pub fn find(text: &str) -> Vec<Secret> {
         }
     }
     found.texts();
-    found.secrets.sort_by_key(|secret| secret.line);
+    sort::by(&mut found.secrets, |one, other| one.line.cmp(&other.line));
     found.secrets
 }
 
 /// The document with its secrets made unusable.
 pub fn redact(text: &str) -> String {
     let mut hidden: Vec<Range<usize>> = find(text).into_iter().flat_map(|secret| secret.ranges).collect();
-    hidden.sort_by_key(|range| range.start);
+    sort::by(&mut hidden, |one, other| one.start.cmp(&other.start));
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for range in hidden {

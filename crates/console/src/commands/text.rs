@@ -313,7 +313,7 @@ pub fn sort(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output
         let end = line.find(|char: char| !char.is_ascii_digit() && char != '.' && char != '-').unwrap_or(line.len());
         line.get(..end).and_then(|number| number.parse::<f64>().ok()).unwrap_or_default()
     };
-    lines.sort_by(|one, other| {
+    portcullis_core::sort::by(&mut lines, |one, other| {
         let order = if numeric { number(one).total_cmp(&number(other)) } else { std::cmp::Ordering::Equal };
         let order = order.then_with(|| if numeric && unique { std::cmp::Ordering::Equal } else { one.cmp(other) });
         if reverse { order.reverse() } else { order }

@@ -33,7 +33,7 @@ pub fn files(document: &Document) -> Vec<File> {
 
 /// Diagnostics in the order of the lines, columns counted as editors count.
 pub fn diagnostics(mut diagnostics: Vec<manifest::Diagnostic>, document: &Document, text: &str) -> Vec<Diagnostic> {
-    diagnostics.sort_by_key(|diagnostic| diagnostic.line);
+    portcullis_core::sort::by(&mut diagnostics, |one, other| one.line.cmp(&other.line));
     let mut lines = text.lines().zip(1u32..).peekable();
     let mut blocks = document.blocks.iter().filter_map(|block| match block {
         Block::File(file) => Some(file),

@@ -176,7 +176,7 @@ pub(super) fn index(release: &Release, rbac: bool) -> Value {
         }
     }
     paths.extend(checks(rbac).map(|check| format!("/healthz/{check}")));
-    paths.sort_unstable();
+    crate::sort::by_text(&mut paths, |path| path);
     paths.dedup();
     json!({"paths": paths})
 }
@@ -189,7 +189,7 @@ pub(super) fn not_found(release: &Release) -> Value {
         paths.push(format!("/apis/{}", resource.group));
         paths.push(format!("/apis/{}", resource.api_version));
     }
-    paths.sort_unstable();
+    crate::sort::by_text(&mut paths, |path| path);
     paths.dedup();
     json!({"paths": paths})
 }

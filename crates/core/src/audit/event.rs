@@ -343,7 +343,7 @@ fn write_user(out: &mut String, user: &User) {
         member(out, "extra");
         out.push('{');
         let mut extra: Vec<_> = user.extra.iter().collect();
-        extra.sort();
+        crate::sort::by_text(&mut extra, |(name, _)| name);
         for (index, (name, values)) in extra.into_iter().enumerate() {
             out.push_str(if index > 0 { "," } else { "" });
             json::write_string(out, name);

@@ -87,7 +87,7 @@ impl Policies {
                 Err(None) => {}
             }
         }
-        misses.sort_by_key(|miss| miss.failed);
+        crate::sort::by(&mut misses, |one, other| one.failed.cmp(&other.failed));
         (Vec::new(), misses)
     }
 }

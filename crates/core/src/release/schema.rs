@@ -127,7 +127,7 @@ impl Schema {
         }
         for described in &mut schema.types {
             let mut order: Vec<_> = described.fields.iter().map(|field| field.number).enumerate().collect();
-            order.sort_by_key(|(_, number)| *number);
+            crate::sort::by(&mut order, |(_, one), (_, other)| one.cmp(other));
             described.order = order.into_iter().map(|(at, _)| at).collect();
         }
         schema
@@ -294,7 +294,7 @@ impl Schema {
             (Wrap::List, Value::Null) => (!omit_empty).then(|| Value::Array(Vec::new())),
             (Wrap::Map, Value::Object(members)) => {
                 let mut members: Vec<_> = members.into_iter().collect();
-                members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+                crate::sort::by_text(&mut members, |(member, _)| member);
                 let mut sorted = Map::new();
                 for (member, value) in members {
                     sorted.insert(member, self.leaf(shape.leaf, path, value, defaults, true)?);

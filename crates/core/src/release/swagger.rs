@@ -52,7 +52,7 @@ fn members(schema: &Schema, of: &Type, type_name: &str, path: &str, value: &Valu
         }
     }
     let mut given: Vec<(&String, &Value)> = given.iter().collect();
-    given.sort_unstable_by_key(|(member, _)| *member);
+    crate::sort::by_text(&mut given, |(member, _)| member);
     for (member, value) in given {
         let field = known.iter().find(|field| field.json == member);
         match field {

@@ -88,7 +88,7 @@ impl Encoder<'_> {
             }
             (Wrap::Map, value) => {
                 let mut entries: Vec<_> = value.as_object().into_iter().flatten().collect();
-                entries.sort_unstable_by_key(|(key, _)| *key);
+                crate::sort::by_text(&mut entries, |(key, _)| key);
                 for (key, value) in entries {
                     self.nested(number, |encoder| {
                         encoder.bytes(1, key.as_bytes());

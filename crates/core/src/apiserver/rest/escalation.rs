@@ -83,7 +83,7 @@ impl Run<'_> {
         let join = |rules: &[Rule]| rules.iter().map(Rule::to_string).collect::<Vec<_>>().join(" ");
         let mut extra: Vec<_> =
             user.extra.iter().map(|(key, values)| format!("{key}:[{}]", values.join(" "))).collect();
-        extra.sort();
+        crate::sort::by_text(&mut extra, |field| field);
         let cause = format!(
             "attempt to grant extra privileges: [{}] user=&{{{} {} [{}] map[{}]}} ownerrules=[{}] ruleResolutionErrors=[{}]",
             join(&missing),

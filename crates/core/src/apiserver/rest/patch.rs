@@ -255,7 +255,7 @@ fn order(list: &mut Vec<Value>, wanted: Option<&Value>, patched: &[Value], by: &
     let place = |element: &Value| server.iter().position(|candidate| *candidate == key(element));
     let (mut named, only_server): (Vec<Value>, Vec<Value>) =
         list.drain(..).partition(|element| rank(element).is_some());
-    named.sort_by_key(&rank);
+    crate::sort::by(&mut named, |one, other| rank(one).cmp(&rank(other)));
     let mut only_server = only_server.into_iter().peekable();
     for element in named {
         while let Some(next) = only_server.next_if(|next| place(next) < place(&element)) {

@@ -147,7 +147,7 @@ impl Run<'_> {
         if let Some(labels) = labels.filter(|labels| !labels.is_empty()) {
             let mut terms: Vec<String> =
                 labels.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or(""))).collect();
-            terms.sort();
+            crate::sort::by_text(&mut terms, |term| term);
             if api_version == "autoscaling/v1" {
                 set(&mut scale, &["status", "selector"], Some(terms.join(",").into()));
             } else {

@@ -51,7 +51,7 @@ impl Requirement {
         {
             return Err("for 'Gt', 'Lt' operators, the value must be an integer".into());
         }
-        values.sort();
+        crate::sort::by_text(&mut values, |value| value);
         values.dedup();
         for value in &values {
             let wrong = names::label_value(value);
@@ -262,7 +262,7 @@ impl Fields {
     pub fn parse(text: &str, api_version: &str, kind: &str) -> Result<Self, String> {
         let mut terms = Vec::new();
         let mut parts = split_unescaped(text);
-        parts.sort_unstable();
+        crate::sort::by_text(&mut parts, |part| part);
         for part in parts.into_iter().filter(|part| !part.is_empty()) {
             let split = part.char_indices().find_map(|(at, _)| {
                 let rest = part.get(at..)?;

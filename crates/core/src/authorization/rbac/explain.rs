@@ -48,7 +48,7 @@ impl RuleResolver {
         }
         let mut misses: Vec<(u8, NearMiss)> =
             bindings.into_values().map(|binding| self.miss(binding, attributes.request)).collect();
-        misses.sort_by_key(|(away, miss)| (*away, miss.failed));
+        crate::sort::by(&mut misses, |(away, one), (further, other)| (away, one.failed).cmp(&(further, other.failed)));
         misses.into_iter().map(|(_, miss)| miss).collect()
     }
 

@@ -368,7 +368,7 @@ impl RuleResolver {
             }
         }
         // The order of the server is random; ours is by name, cluster bindings first.
-        unresolved.sort_by_key(|(binding, name)| (&binding.namespace, *name));
+        crate::sort::by(&mut unresolved, |(one, a), (other, b)| (&one.namespace, a).cmp(&(&other.namespace, b)));
         unresolved.dedup_by_key(|(binding, _)| Rc::as_ptr(binding));
         let errors: Vec<String> = unresolved.iter().map(|(binding, _)| binding.unresolved(false)).collect();
         (Verdict::NoOpinion, aggregate(&errors))

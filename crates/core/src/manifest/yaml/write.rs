@@ -73,7 +73,7 @@ impl Writer {
             Value::Object(members) if !members.is_empty() => {
                 let mut members: Vec<_> = members.iter().collect();
                 if self.sorted {
-                    members.sort_by(|(a, _), (b, _)| order(a, b));
+                    crate::sort::by(&mut members, |(a, _), (b, _)| order(a, b));
                 }
                 for (index, (key, member)) in members.into_iter().enumerate() {
                     if index > 0 {
