@@ -30,7 +30,7 @@ pub fn who_can(words: &[String]) -> Result<bool, Usage> {
             // The first group that serves it, as kubectl resolves a plain name.
             None => {
                 let served = server.cluster().release.resources().iter().find(|served| served.resource == resource);
-                (resource, served.map_or("", |served| served.group.as_ref()))
+                (resource, served.map_or("", |served| served.group))
             }
         };
         RequestInfo {

@@ -123,7 +123,7 @@ fn resources(release: &Release, grants: &[Grant<'_>]) -> Vec<String> {
         (_, Some((resource, subresource))) => format!("{resource}.{group}/{subresource}"),
         _ => format!("{resource}.{group}"),
     };
-    let served = release.resources().iter().map(|served| title(&served.resource, &served.group));
+    let served = release.resources().iter().map(|served| title(served.resource, served.group));
     let rules = grants.iter().map(|grant| grant.granted);
     let named = rules.flat_map(|rule| {
         let groups = rule.api_groups.iter().filter(|group| *group != "*");

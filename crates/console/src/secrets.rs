@@ -132,7 +132,8 @@ impl<'a> Found<'a> {
         for word in secret.split_whitespace() {
             let Some(found) = around.get(at..).and_then(|rest| rest.find(word)) else {
                 // Escapes stand between the value and its text: all of it goes.
-                ranges = vec![lines.start + from..lines.end];
+                ranges.clear();
+                ranges.push(lines.start + from..lines.end);
                 break;
             };
             ranges.push(lines.start + at + found..lines.start + at + found + word.len());

@@ -184,7 +184,7 @@ fn debian_packages(root: &Path, packages: &[(&str, &str)]) -> Result {
     })
 }
 
-/// Installs a program from crates.io below `target/tools`.
+/// Installs a program of the Rust registry below `target/tools`.
 fn cargo_tool(root: &Path, package: &str, version: &str, flags: &[&str]) -> Result {
     let directory = tools_directory(root);
     let installed = fs::read_to_string(directory.join(".crates.toml")).unwrap_or_default();

@@ -417,16 +417,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_broken_or_too_large() {
-        for pattern in [
-            "(",
-            "a{255}{255}",
-            "[a",
-            "a{2",
-            "a{3,2}",
-            "\\1",
-            &"(".repeat(10_000),
-            &"a+".repeat(1).replace('+', &"+".repeat(10_000)),
-        ] {
+        for pattern in
+            ["(", "a{255}{255}", "[a", "a{2", "a{3,2}", "\\1", &"(".repeat(10_000), &format!("a{}", "+".repeat(10_000))]
+        {
             assert!(Pattern::new(pattern, Syntax::Extended, false).is_err(), "{pattern:.20}");
         }
         let slow = Pattern::new("(a|aa)*(a|aa)*b", Syntax::Extended, false).unwrap();

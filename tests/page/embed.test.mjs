@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fence, openDocument, url, visit } from "./browser.mjs";
+
+const at = (path) => new URL(path, url).href;
+
+test("the documentation shows its stored output, then the live playground", () =>
+  visit({ viewport: { width: 1440, height: 600 } }, async (page, { requests }) => {
+    await page.goto(at("docs/document.html"));
+    await page.getByRole("heading", { name: "The document", level: 1 }).waitFor();
+    assert.ok(!requests.some((address) => address.endsWith(".wasm")), "a page without a playground loads no engine");
+    await page.getByRole("link", { name: "Who may do what" }).click();
+    await page.getByRole("heading", { name: "Who may do what", level: 1 }).waitFor();
+    const frame = page.frameLocator("portcullis-playground iframe");
+    await frame.getByRole("heading", { name: /^[✓✗] (Allowed|Denied|Yes|No)\./ }).waitFor();
+    await frame.getByRole("button", { name: "Open in Portcullis" }).waitFor();
+    assert.equal(await frame.getByRole("button", { name: "Share" }).isVisible(), false);
+    // The host's styles do not reach in, and the page's do not reach out.
+    assert.equal(await page.locator("main h1").evaluate((heading) => getComputedStyle(heading).fontFamily.includes("system-ui")), true);
+  }));
+
+test("an embedded playground takes documents from its host only, and keeps none", () =>
+  visit({}, async (page) => {
+    await page.goto(at("?embed"));
+    await page.getByRole("heading", { name: /^[✓✗]/ }).waitFor();
+    // Not from the parent: the page is its own.
+    await page.evaluate(() => window.postMessage({ portcullis: 1, document: "```sh\nkubectl get nodes\n```\n", colorScheme: "" }, "*"));
+    await page.getByText("1 of 1").waitFor({ timeout: 500 }).then(() => assert.fail("a stranger's document was opened"), () => undefined);
+    assert.equal(await page.evaluate(() => localStorage.getItem("portcullis.document")), null);
+  }));
+
+test("a link says what is secret in it, and can leave it out", () =>
+  visit({ permissions: ["clipboard-read", "clipboard-write"] }, async (page) => {
+    const secret = "kind: Secret\napiVersion: v1\nmetadata: {name: db}\ndata: {password: c2VzYW1l}";
+    await openDocument(page, fence("yaml", "secret.yaml", secret) + fence("sh", "", "kubectl get secret db"));
+    await page.getByText("1 of 1").waitFor();
+    await page.getByRole("button", { name: "Share" }).click();
+    await page.getByText("data.password of Secret/db (line 5)").waitFor();
+    await page.getByRole("button", { name: "Copy without the secrets" }).click();
+    await page.getByText(/^The link (is copied|stands in the address bar)/).waitFor();
+    const link = page.url();
+    assert.match(link, /#1\./);
+    await page.evaluate(() => localStorage.clear());
+    await page.goto("about:blank");
+    await page.goto(link);
+    await page.getByRole("textbox", { name: "secret.yaml" }).getByText("AAAAAAAA").waitFor();
+  }));
+
+test("access: who may do it, and what one may do", () =>
+  visit({}, async (page) => {
+    const policy = `kind: Role
+apiVersion: rbac.authorization.k8s.io/v1beta1
+metadata: {namespace: shop, name: developer}
+rules:
+- {apiGroups: [""], resources: [pods], verbs: [get, delete]}
+---
+kind: RoleBinding
+apiVersion: rbac.authorization.k8s.io/v1beta1
+metadata: {namespace: shop, name: developers}
+subjects: [{kind: User, name: jane}]
+roleRef: {kind: Role, name: developer}`;
+    await openDocument(page, fence("yaml", "cluster.yaml", policy) + fence("sh", "", "kubectl get pods"));
+    await page.getByText("1 of 1").waitFor();
+    await page.getByRole("tab", { name: "Access" }).click();
+    await page.getByRole("combobox", { name: "Where" }).selectOption("shop");
+    await page.getByRole("button", { name: "jane: delete: yes" }).click();
+    await page.getByText("RoleBinding/shop/developers → Role/shop/developer").waitFor();
+    await page.getByRole("combobox", { name: "Who" }).selectOption("jane");
+    await page.getByRole("combobox", { name: "What" }).selectOption("");
+    await page.getByRole("heading", { name: "What may jane do in namespace shop?" }).waitFor();
+    await page.getByRole("row", { name: /^pods/ }).waitFor();
+    await page.getByRole("button", { name: "jane: delete: yes" }).waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "pods: get: yes" }).click();
+    await page.getByRole("button", { name: "cluster.yaml:5" }).click();
+    await page.getByRole("textbox", { name: "cluster.yaml" }).locator(".cm-here").first().waitFor();
+  }));
