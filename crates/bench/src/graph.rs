@@ -8,43 +8,63 @@ use portcullis_core::manifest::Object;
 use serde_json::json;
 
 use crate::dice::Dice;
-use crate::{Clock, Figure, best, figure, rate};
+use crate::{Clock, Figure, REPETITIONS, best, figure, rate};
 
 const SIZES: [usize; 2] = [500, 5_000];
 const PODS: usize = 30;
 const FEW: usize = 4;
 
+/// What is measured of one size.
+struct Case {
+    nodes: usize,
+    objects: Vec<Rc<Object>>,
+    questions: Vec<Question>,
+    graph: Graph,
+    fast: f64,
+    build: f64,
+}
+
+/// A secret and a node.
+type Question = (String, String);
+
 pub fn run(clock: Clock<'_>, report: &mut dyn FnMut(Figure)) {
-    let mut builds = Vec::new();
-    let mut rates = Vec::new();
-    for nodes in SIZES {
+    let mut cases = SIZES.map(|nodes| {
         let objects = cluster(nodes);
-        let (build_time, graph) = best(clock, || {
-            let mut graph = Graph::default();
-            objects.iter().for_each(|object| graph.upsert(object));
-            graph
-        });
-        let questions = questions(nodes);
-        let ask = |(secret, node): &(String, String)| graph.path(Kind::Secret, "default", secret, node).is_some();
+        let graph = build(&objects);
+        Case { nodes, objects, questions: questions(nodes), graph, fast: 0.0, build: f64::INFINITY }
+    });
+    // The sizes by turns: what else the machine does meets all of them.
+    for case in (0..REPETITIONS).flat_map(|_| 0..SIZES.len()) {
+        let Some(case) = cases.get_mut(case) else { continue };
+        case.fast = case.fast.max(rate(clock, &case.questions, |it| reaches(&case.graph, it)));
+        case.build = case.build.min(best(clock, || build(&case.objects)).0);
+    }
+    for Case { nodes, objects, questions, graph, fast, build } in &cases {
         // A benchmark of wrong answers would be worth nothing. The naive one takes too long for more than a few.
-        let few = questions.get(..FEW).unwrap_or(&questions);
+        let few = questions.get(..FEW).unwrap_or(questions);
         let start = clock();
-        let naive: Vec<bool> = few.iter().map(|it| naive(&objects, it)).collect();
+        let naive: Vec<bool> = few.iter().map(|it| naive(objects, it)).collect();
         let slow = few.len() as f64 * 1000.0 / (clock() - start);
-        let agreed = few.iter().zip(&naive).filter(|(it, answer)| ask(it) == **answer).count();
+        let agreed = few.iter().zip(&naive).filter(|(it, answer)| reaches(graph, it) == **answer).count();
         report(figure(format!("graph answers equal to the naive ones, {nodes} nodes, of {FEW}"), agreed as f64, ""));
-        let fast = rate(clock, &questions, ask);
-        report(figure(format!("graph build, {nodes} nodes, {} pods", nodes * PODS), build_time, "ms"));
-        report(figure(format!("graph questions, {nodes} nodes"), fast, "/s"));
+        report(figure(format!("graph build, {nodes} nodes, {} pods", nodes * PODS), *build, "ms"));
+        report(figure(format!("graph questions, {nodes} nodes"), *fast, "/s"));
         report(figure(format!("graph questions, naive, {nodes} nodes"), slow, "/s"));
         report(figure(format!("graph questions, ratio to naive, {nodes} nodes"), fast / slow, "x"));
-        builds.push(build_time);
-        rates.push(fast);
     }
-    if let ([small, large], [few, many]) = (builds.as_slice(), rates.as_slice()) {
-        report(figure("graph build, growth from 500 to 5000 nodes", large / small, "x"));
-        report(figure("graph cost of a question, 5000 nodes to 500", few / many, "x"));
-    }
+    let [small, large] = &cases;
+    report(figure("graph build, growth from 500 to 5000 nodes", large.build / small.build, "x"));
+    report(figure("graph cost of a question, 5000 nodes to 500", small.fast / large.fast, "x"));
+}
+
+fn build(objects: &[Rc<Object>]) -> Graph {
+    let mut graph = Graph::default();
+    objects.iter().for_each(|object| graph.upsert(object));
+    graph
+}
+
+fn reaches(graph: &Graph, (secret, node): &Question) -> bool {
+    graph.path(Kind::Secret, "default", secret, node).is_some()
 }
 
 /// The pods; every tenth claim is bound to a volume, and three volumes need one secret. One of a pod's secrets is shared
@@ -73,8 +93,8 @@ fn cluster(nodes: usize) -> Vec<Rc<Object>> {
     objects
 }
 
-/// Secret and node; about half of them reach.
-fn questions(nodes: usize) -> Vec<(String, String)> {
+/// About half of them reach.
+fn questions(nodes: usize) -> Vec<Question> {
     let mut dice = Dice::new();
     (0..1_000)
         .map(|at| {
@@ -91,7 +111,7 @@ fn questions(nodes: usize) -> Vec<(String, String)> {
 }
 
 /// Builds all edges anew and walks them, following an edge to a pod only if the pod is on the node.
-fn naive(objects: &[Rc<Object>], (secret, node): &(String, String)) -> bool {
+fn naive(objects: &[Rc<Object>], (secret, node): &Question) -> bool {
     type Name = (&'static str, String);
     let mut edges: HashMap<Name, Vec<(Name, Option<String>)>> = HashMap::new();
     for object in objects {

@@ -43,6 +43,9 @@ pub fn run(clock: Clock<'_>, report: &mut dyn FnMut(Figure)) {
     storage::run(clock, report);
 }
 
+/// How often what is compared between sizes is measured.
+const REPETITIONS: usize = 3;
+
 /// How many of `questions` are answered in a second: the best of three rounds of at least 100 ms, so that what else the
 /// machine does counts little.
 fn rate<Q, A>(clock: Clock<'_>, questions: &[Q], answer: impl Fn(&Q) -> A) -> f64 {
