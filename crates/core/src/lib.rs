@@ -1,6 +1,6 @@
 //! The Kubernetes API server's security layer: one request goes in, one [`apiserver::Exchange`] comes out.
 //!
-//! Pure: no I/O, no clock, no randomness of its own. A room knows the rooms above it in this list and none below.
+//! Pure: no I/O, no clock, no randomness of its own. Which room knows which, ARCHITECTURE.md says.
 
 pub mod admission;
 pub mod apiserver;
@@ -13,5 +13,6 @@ pub mod manifest;
 pub mod release;
 pub mod request;
 pub mod sort;
+pub mod status;
 pub mod storage;
 pub mod world;

@@ -3,10 +3,11 @@
 //! Behaviour: <https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/>; in Kubernetes 1.7
 //! `plugin/pkg/admission/*/admission.go` and `apiserver/pkg/admission`.
 
-use crate::apiserver::cluster::Cluster;
-use crate::apiserver::status::{Qualified, Status};
 use crate::authentication::User;
 use crate::manifest::Value;
+use crate::release::Release;
+use crate::status::{Qualified, Status};
+use crate::storage::Store;
 
 mod namespace;
 mod node_restriction;
@@ -157,26 +158,40 @@ impl Attributes<'_> {
     }
 }
 
-/// Asks every plugin in turn; the first that refuses ends it.
+/// What plugins look up: the informers of a server see what its store holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Listers<'a> {
+    /// Which resources there are.
+    pub release: &'static Release,
+    /// The objects.
+    pub store: &'a Store,
+}
+
+/// Asks every plugin of `chain` in turn; the first that refuses ends it.
+///
+/// # Errors
+///
+/// The refusal, which is also the last of `steps`.
 pub fn admit(
-    cluster: &Cluster,
+    chain: &[Plugin],
+    listers: Listers<'_>,
     attributes: &Attributes<'_>,
     mut object: Option<&mut Value>,
     steps: &mut Vec<Step>,
 ) -> Result<(), Status> {
-    for plugin in &cluster.admission {
+    for plugin in chain {
         let shared = object.as_deref();
         let result = match plugin {
             Plugin::NotSimulated(_) => continue,
             Plugin::AlwaysDeny => Err(attributes.forbidden(shared, "Admission control is denying all modifications")),
-            Plugin::NamespaceExists => namespace::exists(cluster, attributes),
-            Plugin::NamespaceLifecycle => namespace::lifecycle(cluster, attributes, shared),
-            Plugin::NodeRestriction => node_restriction::admit(cluster, attributes, shared),
+            Plugin::NamespaceExists => namespace::exists(listers, attributes),
+            Plugin::NamespaceLifecycle => namespace::lifecycle(listers, attributes, shared),
+            Plugin::NodeRestriction => node_restriction::admit(listers, attributes, shared),
             Plugin::AlwaysPullImages => {
                 always_pull(attributes, object.as_deref_mut());
                 Ok(())
             }
-            Plugin::ServiceAccount => service_account::admit(cluster, attributes, object.as_deref_mut()),
+            Plugin::ServiceAccount => service_account::admit(listers, attributes, object.as_deref_mut()),
         };
         let message = result.as_ref().err().map_or_else(String::new, |status| status.message.clone());
         steps.push(Step { plugin: plugin.name(), admitted: result.is_ok(), message });

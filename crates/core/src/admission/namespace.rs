@@ -2,10 +2,9 @@
 //!
 //! Behaviour: `apiserver/pkg/admission/plugin/namespace/lifecycle/admission.go`, `plugin/pkg/admission/namespace/exists/admission.go`.
 
-use super::{Attributes, Operation};
-use crate::apiserver::cluster::Cluster;
-use crate::apiserver::status::{Qualified, Status};
+use super::{Attributes, Listers, Operation};
 use crate::manifest::{Object, Value};
+use crate::status::{Qualified, Status};
 
 const NAMESPACES: Qualified<'_> = Qualified { group: "", name: "namespaces" };
 
@@ -13,21 +12,25 @@ fn concerns_namespace(attributes: &Attributes<'_>) -> bool {
     attributes.resource.group.is_empty() && attributes.resource.name == "namespaces"
 }
 
-fn find<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Object, Status> {
-    let resource = cluster.release.resource_of("v1", "Namespace");
-    let entry = resource.and_then(|namespaces| cluster.store.get(&namespaces.key("", name)));
+fn find<'a>(listers: Listers<'a>, name: &str) -> Result<&'a Object, Status> {
+    let resource = listers.release.resource_of("v1", "Namespace");
+    let entry = resource.and_then(|namespaces| listers.store.get(&namespaces.key("", name)));
     let object = entry.ok_or_else(|| Status::not_found(NAMESPACES, name))?.object.as_ref();
     object.map(AsRef::as_ref).map_err(|error| Status::internal(error.text()))
 }
 
-pub(super) fn exists(cluster: &Cluster, attributes: &Attributes<'_>) -> Result<(), Status> {
+pub(super) fn exists(listers: Listers<'_>, attributes: &Attributes<'_>) -> Result<(), Status> {
     if attributes.namespace.is_empty() || concerns_namespace(attributes) {
         return Ok(());
     }
-    find(cluster, attributes.namespace).map(|_| ())
+    find(listers, attributes.namespace).map(|_| ())
 }
 
-pub(super) fn lifecycle(cluster: &Cluster, attributes: &Attributes<'_>, object: Option<&Value>) -> Result<(), Status> {
+pub(super) fn lifecycle(
+    listers: Listers<'_>,
+    attributes: &Attributes<'_>,
+    object: Option<&Value>,
+) -> Result<(), Status> {
     let immortal = matches!(attributes.name, "default" | "kube-system" | "kube-public");
     if concerns_namespace(attributes) {
         if attributes.operation == Operation::Delete && immortal {
@@ -38,7 +41,7 @@ pub(super) fn lifecycle(cluster: &Cluster, attributes: &Attributes<'_>, object: 
     if attributes.namespace.is_empty() {
         return Ok(());
     }
-    let namespace = find(cluster, attributes.namespace)?;
+    let namespace = find(listers, attributes.namespace)?;
     if attributes.operation == Operation::Create && namespace.text(&["status", "phase"]) == "Terminating" {
         let name = attributes.namespace;
         let cause = format!("Unable to create new content in namespace {name} because it is being terminated.");

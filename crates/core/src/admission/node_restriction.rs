@@ -2,16 +2,15 @@
 //!
 //! Behaviour: `plugin/pkg/admission/noderestriction/admission.go`. Exec and attach are CONNECT, which it does not look at.
 
-use super::{Attributes, Operation};
-use crate::apiserver::cluster::Cluster;
-use crate::apiserver::status::{Qualified, Status};
+use super::{Attributes, Listers, Operation};
 use crate::authorization::node;
 use crate::graph::{Kind, references};
 use crate::manifest::{Object, Value};
+use crate::status::{Qualified, Status};
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
-pub(super) fn admit(cluster: &Cluster, attributes: &Attributes<'_>, object: Option<&Value>) -> Result<(), Status> {
+pub(super) fn admit(listers: Listers<'_>, attributes: &Attributes<'_>, object: Option<&Value>) -> Result<(), Status> {
     let Some(node) = node::identity(attributes.user) else { return Ok(()) };
     let refuse = |cause: &str| Err(attributes.forbidden(object, cause));
     if node.is_empty() {
@@ -23,7 +22,7 @@ pub(super) fn admit(cluster: &Cluster, attributes: &Attributes<'_>, object: Opti
                 Some(cause) => refuse(&cause),
                 None => Ok(()),
             },
-            Operation::Delete => match deleted_pod(cluster, attributes) {
+            Operation::Delete => match deleted_pod(listers, attributes) {
                 Ok(pod) if node_of(&pod.value) == node => Ok(()),
                 Ok(_) => refuse(&format!("node {node} can only delete pods with spec.nodeName set to itself")),
                 Err(error) => refuse(&error),
@@ -82,13 +81,13 @@ fn refused_pod(pod: &Value, node: &str) -> Option<String> {
 }
 
 /// The pod that a deletion names; the error is that of the plugin's own client.
-fn deleted_pod<'a>(cluster: &'a Cluster, attributes: &Attributes<'_>) -> Result<&'a Object, String> {
+fn deleted_pod<'a>(listers: Listers<'a>, attributes: &Attributes<'_>) -> Result<&'a Object, String> {
     if attributes.name.is_empty() {
         return Err("resource name may not be empty".into());
     }
-    let resource = cluster.release.resource_of("v1", "Pod");
+    let resource = listers.release.resource_of("v1", "Pod");
     let key = resource.map(|pods| pods.key(attributes.namespace, attributes.name));
-    let entry = key.and_then(|key| cluster.store.get(&key));
+    let entry = key.and_then(|key| listers.store.get(&key));
     let not_found = || Status::not_found(Qualified { group: "", name: "pods" }, attributes.name).message;
     let object = entry.ok_or_else(not_found)?.object.as_ref();
     object.map(AsRef::as_ref).map_err(|error| format!("Internal error occurred: {}", error.text()))

@@ -4,15 +4,18 @@
 
 use serde_json::json;
 
-use super::{Attributes, Operation, is_pod};
-use crate::apiserver::cluster::Cluster;
-use crate::apiserver::status::Status;
+use super::{Attributes, Listers, Operation, is_pod};
 use crate::graph::{Kind, references};
 use crate::manifest::{Object, Value};
+use crate::status::{Qualified, Status};
 
 const MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-pub(super) fn admit(cluster: &Cluster, attributes: &Attributes<'_>, object: Option<&mut Value>) -> Result<(), Status> {
+pub(super) fn admit(
+    listers: Listers<'_>,
+    attributes: &Attributes<'_>,
+    object: Option<&mut Value>,
+) -> Result<(), Status> {
     // Any subresource of pods that carries a Pod: of those that are created, none does but the pod itself.
     if !is_pod(attributes) || attributes.operation != Operation::Create || !attributes.subresource.is_empty() {
         return Ok(());
@@ -37,8 +40,8 @@ pub(super) fn admit(cluster: &Cluster, attributes: &Attributes<'_>, object: Opti
         spec.insert("serviceAccount".into(), name.as_str().into());
     }
     let namespace = attributes.namespace;
-    let accounts = cluster.release.resource_of("v1", "ServiceAccount");
-    let entry = accounts.and_then(|accounts| cluster.store.get(&accounts.key(namespace, &name)));
+    let accounts = listers.release.resource_of("v1", "ServiceAccount");
+    let entry = accounts.and_then(|accounts| listers.store.get(&accounts.key(namespace, &name)));
     let account = match entry.map(|entry| entry.object.as_ref()) {
         Some(Ok(account)) => account,
         Some(Err(error)) => {
@@ -56,11 +59,11 @@ pub(super) fn admit(cluster: &Cluster, attributes: &Attributes<'_>, object: Opti
     }
     let wish = pod.pointer("/spec/automountServiceAccountToken").or(account.value.get("automountServiceAccountToken"));
     if wish.and_then(Value::as_bool).unwrap_or(true) {
-        match token_secret(cluster, account) {
+        match token_secret(listers, account) {
             Some(secret) => mount(pod, &secret),
             None => {
                 let quoted = crate::request::quote(&name);
-                let what = crate::apiserver::status::Qualified { group: "", name: "serviceaccounts" };
+                let what = Qualified { group: "", name: "serviceaccounts" };
                 let mut status = Status::server_timeout(what, "create pod");
                 status.message = format!(
                     "No API token found for service account {quoted}, retry after the token is automatically \
@@ -130,10 +133,10 @@ fn limit_secrets(account: &Object, pod: &Value) -> Option<String> {
 }
 
 /// The first secret that the account refers to and that holds a token of it.
-fn token_secret(cluster: &Cluster, account: &Object) -> Option<String> {
-    let secrets = cluster.release.resource_of("v1", "Secret")?;
+fn token_secret(listers: Listers<'_>, account: &Object) -> Option<String> {
+    let secrets = listers.release.resource_of("v1", "Secret")?;
     let is_token = |name: &&str| {
-        let entry = cluster.store.get(&secrets.key(account.namespace(), name));
+        let entry = listers.store.get(&secrets.key(account.namespace(), name));
         entry.and_then(|entry| entry.object.as_ref().ok()).is_some_and(|secret| {
             let annotation = |key: &str| secret.text(&["metadata", "annotations", key]);
             secret.text(&["type"]) == "kubernetes.io/service-account-token"

@@ -16,7 +16,6 @@ mod reviews;
 mod routes;
 mod server;
 mod start;
-pub mod status;
 mod wire;
 
 pub use server::{Server, Stopped};

@@ -3,11 +3,11 @@
 //! Behaviour: `pkg/registry/authorization/*/rest.go`, `pkg/apis/authorization/validation/validation.go`,
 //! `pkg/registry/authentication/tokenreview/storage.go`.
 
-use super::status::{FieldError, Qualified, Status};
 use crate::authentication::{Identity, User};
 use crate::authorization::{Attributes, Authorizers, Decision, Verdict, aggregate};
 use crate::manifest::{Map, Value};
 use crate::request::{RequestInfo, quote};
+use crate::status::{FieldError, Qualified, Status};
 
 /// What can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Review {
 pub(super) fn status_of(spec: &Value, authorizers: &Authorizers) -> Result<Value, String> {
     let errors = Review::SubjectAccess.errors(&Value::Null, spec);
     if !errors.is_empty() {
-        return Err(super::status::aggregate(&errors));
+        return Err(crate::status::aggregate(&errors));
     }
     let (user, request) = (user(spec), attributes(spec));
     Ok(status(&authorizers.authorize(&Attributes { user: &user, request: &request })))

@@ -5,11 +5,11 @@
 //! type of the body, accepted types.
 
 use super::negotiation;
-use super::status::Status;
 use super::{discovery, wire::Reply};
 use crate::manifest::Value;
 use crate::release::{Release, ResourceType};
 use crate::request::{Request, Url};
+use crate::status::Status;
 
 const PATCH_TYPES: [&str; 3] =
     ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"];

@@ -5,7 +5,6 @@ use super::rest::{self, Answer, Call};
 use super::reviews::{self, Review};
 use super::routes::{Facts, Route, route};
 use super::start::{self, Parts};
-use super::status::Status;
 use super::wire::Reply;
 use super::{Exchange, Files, Reviewed, bootstrap, filters, negotiation};
 use crate::admission;
@@ -17,6 +16,7 @@ use crate::encryption::Failure;
 use crate::manifest::{Diagnostic, Object, Value, json};
 use crate::release::Release;
 use crate::request::{Request, RequestInfo, Url};
+use crate::status::Status;
 use crate::storage::{self, Format, Store};
 use crate::world::World;
 

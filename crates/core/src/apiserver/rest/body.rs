@@ -4,10 +4,10 @@
 //! `transformDecodeError` of `apiserver/pkg/endpoints/handlers/rest.go`.
 
 use super::Call;
-use crate::apiserver::status::Status;
 use crate::manifest::{Value, json, yaml};
 use crate::release::Release;
 use crate::request::quote;
+use crate::status::Status;
 
 /// The media type without its parameters.
 pub(super) fn media_type(content_type: &str) -> &str {

@@ -6,8 +6,8 @@ use super::write::timestamp;
 use super::{Outcome, Run, list, list_objects, member, query, set, strategy, text};
 use crate::admission::Operation;
 use crate::apiserver::cluster::Cluster;
-use crate::apiserver::status::{FieldError, Qualified, Status};
 use crate::manifest::{Map, Object, Value};
+use crate::status::{FieldError, Qualified, Status};
 
 /// `metav1.DeleteOptions`.
 #[derive(Clone, Debug, Default)]

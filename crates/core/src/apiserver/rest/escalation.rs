@@ -4,11 +4,11 @@
 
 use super::{Run, list, text};
 use crate::admission;
-use crate::apiserver::status::{Qualified, Status};
 use crate::authorization::rbac::{self, Rule};
 use crate::authorization::{Attributes, Verdict, aggregate};
 use crate::manifest::Value;
 use crate::request::RequestInfo;
+use crate::status::{Qualified, Status};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 

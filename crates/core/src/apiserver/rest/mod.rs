@@ -6,12 +6,12 @@
 use std::rc::Rc;
 
 use super::cluster::Cluster;
-use super::status::{Qualified, Status};
 use crate::admission;
 use crate::authentication::User;
 use crate::manifest::{Map, Object, Origin, Value};
 use crate::release::ResourceType;
 use crate::request::RequestInfo;
+use crate::status::{Qualified, Status};
 use crate::storage::{Entry, Unreadable, Write};
 use crate::world::World;
 
@@ -39,7 +39,7 @@ pub(super) use write::{fill_system_fields, generate_name};
 /// Why the server would refuse to create `object`; `None` where it would not.
 pub(super) fn validate(hub: &ResourceType, object: &Value) -> Option<String> {
     let errors = validation::create(hub.kind, hub.namespaced, object);
-    (!errors.is_empty()).then(|| super::status::aggregate(&errors))
+    (!errors.is_empty()).then(|| crate::status::aggregate(&errors))
 }
 
 /// One request that passed authorization.
@@ -264,7 +264,8 @@ impl Run<'_> {
             name,
             old,
         };
-        admission::admit(self.cluster, &attributes, object, &mut self.admission)
+        let listers = admission::Listers { release: self.cluster.release, store: &self.cluster.store };
+        admission::admit(&self.cluster.admission, listers, &attributes, object, &mut self.admission)
     }
 }
 

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use super::selector::label_selector_matches;
 use super::{Outcome, Run, list, member, read, set, text};
 use crate::admission::Operation;
-use crate::apiserver::status::{FieldError, Qualified, Status, aggregate};
 use crate::manifest::{Map, Object, Value};
+use crate::status::{FieldError, Qualified, Status, aggregate};
 
 const PODS: Qualified<'_> = Qualified { group: "", name: "pods" };
 

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use super::{list, member, set, text};
 use crate::apiserver::cluster::Cluster;
-use crate::apiserver::status::{FieldError, Qualified, Status};
 use crate::manifest::Value;
 use crate::release::ResourceType;
+use crate::status::{FieldError, Qualified, Status};
 use crate::world::World;
 
 /// Gives a new service what it lacks, and refuses the first of its own wishes that it cannot have.

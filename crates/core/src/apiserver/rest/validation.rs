@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use super::names::{self, Rule};
 use super::selector::label_selector_matches;
 use super::{list, member, text};
-use crate::apiserver::status::FieldError;
 use crate::manifest::Value;
 use crate::request::quote;
+use crate::status::FieldError;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use super::{Outcome, Run, body, convert, list, member, names, patch, services, set, strategy, text, validation};
 use crate::admission::Operation;
-use crate::apiserver::status::Status;
 use crate::manifest::{Object, Value, json};
+use crate::status::Status;
 use crate::world::World;
 
 /// The letters of generated suffixes.
@@ -201,7 +201,7 @@ impl Run<'_> {
         let current: u64 = text(&old.value, "metadata.resourceVersion").parse().unwrap_or(0);
         if version == 0 && !strategy::updates_unconditionally(kind) {
             let detail = "must be specified for an update";
-            let error = super::super::status::FieldError::invalid_value("metadata.resourceVersion", "0x0", detail);
+            let error = crate::status::FieldError::invalid_value("metadata.resourceVersion", "0x0", detail);
             return Err(Status::invalid(self.qualified(), &name, &[error]));
         }
         if version != 0 && version != current {
