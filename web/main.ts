@@ -263,7 +263,7 @@ function problems(report: Report): void {
 function badges(report: Report): void {
   const made = report.etcd.filter((stored) => stored.value && stored.key.startsWith("/registry/secrets/"));
   const plain = made.filter((stored) => stored.provider === "identity").length;
-  const events = report.steps.flatMap((step) => step.exchanges).reduce((sum, exchange) => sum + (exchange.audit?.events.length ?? 0), 0);
+  const events = report.steps.flatMap((step) => step.exchanges).reduce((sum, exchange) => sum + exchange.audit.length, 0);
   const encrypted = report.etcd.some((stored) => stored.provider !== "identity");
   viewTabs.badge(2, plain > 0 && encrypted ? `${plain} plain` : "", true);
   viewTabs.badge(3, events > 0 ? String(events) : "", false);

@@ -1,6 +1,6 @@
 /** What was recorded: each request's level, rule and stages, the events, the log, and what the webhook's server received. */
 
-import type { Audit, Delivery, Exchange, Report } from "portcullis-wasm";
+import type { Audited, Delivery, Exchange, Report } from "portcullis-wasm";
 import { element } from "../dom.ts";
 import { ofExchange } from "../verdict.ts";
 import type { Page, Selection, View } from "../view.ts";
@@ -8,7 +8,7 @@ import type { Page, Selection, View } from "../view.ts";
 export const view: View = {
   show(place, report, selection, page) {
     const rows = report.steps.flatMap((step, at) => step.exchanges.map((exchange, number) => ({ exchange, at, number })));
-    if (rows.every(({ exchange }) => !exchange.audit)) {
+    if (rows.every(({ exchange }) => !exchange.audited)) {
       place.replaceChildren(nothing());
       return;
     }
@@ -16,7 +16,7 @@ export const view: View = {
     const exchange = report.steps[selection.step]?.exchanges[selection.exchange];
     place.replaceChildren(
       headline(exchange),
-      ...(exchange?.audit ? [one(exchange.audit, page)] : []),
+      ...(exchange?.audited ? [one(exchange, exchange.audited, page)] : []),
       all(rows, selection, page),
       ...log(report),
       ...report.audit.deliveries.map(delivery),
@@ -36,33 +36,33 @@ function nothing(): HTMLElement {
 }
 
 function headline(exchange: Exchange | undefined): HTMLElement {
-  const audit = exchange?.audit;
-  if (!exchange || !audit) {
+  const audited = exchange?.audited;
+  if (!exchange || !audited) {
     return element("div", { class: "headline" }, element("h2", {}, "The selected command left no record."));
   }
   const what = { None: "Not recorded.", Metadata: "Recorded: who asked for what.", Request: "Recorded, with what was sent.", RequestResponse: "Recorded, with what was sent and answered." };
-  const basic = audit.level === "None" && audit.log.length > 0;
+  const basic = audited.level === "None" && audited.log.length > 0;
   return element(
     "div",
     { class: "headline" },
-    element("h2", {}, basic ? "Recorded in the basic log." : what[audit.level]),
+    element("h2", {}, basic ? "Recorded in the basic log." : what[audited.level]),
     element("p", { class: "dim" }, `${exchange.request.method} ${exchange.request.uri}`),
   );
 }
 
-function one(audit: Audit, page: Page): HTMLElement {
+function one({ audit }: Exchange, audited: Audited, page: Page): HTMLElement {
   const rows: [string, Node | string][] = [
-    ["level", audit.level],
-    ["rule", audit.rule ? element("span", {}, `${audit.rule.path} `, page.link(audit.rule)) : "none matches"],
-    ["stages", audit.stages.join(", ") || "none"],
+    ["level", audited.level],
+    ["rule", audited.rule ? element("span", {}, `${audited.rule.path} `, page.link(audited.rule)) : "none matches"],
+    ["stages", audit.map(({ stage }) => stage).join(", ") || "none"],
   ];
   const body = rows.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value)));
-  const events = audit.events.map((event, index) =>
+  const events = audit.map(({ stage, event }, index) =>
     element(
       "details",
-      { open: index === audit.events.length - 1 },
-      element("summary", {}, `Event at ${audit.stages[index] ?? "?"}`),
-      element("pre", { tabindex: "0", "aria-label": `Event at ${audit.stages[index] ?? "?"}` }, pretty(event)),
+      { open: index === audit.length - 1 },
+      element("summary", {}, `Event at ${stage}`),
+      element("pre", { tabindex: "0", "aria-label": `Event at ${stage}` }, pretty(event)),
     ),
   );
   return element("section", { class: "card", "aria-label": "The selected request" }, element("table", {}, element("tbody", {}, ...body)), ...events);
@@ -86,9 +86,9 @@ function all(rows: { exchange: Exchange; at: number; number: number }[], selecti
         ),
       ),
       element("td", { class: verdict.kind }, `${verdict.sign} ${verdict.word}`),
-      element("td", {}, exchange.audit?.level ?? "–"),
-      element("td", {}, exchange.audit?.stages.join(", ")),
-      element("td", { class: "where" }, exchange.audit?.rule && page.link(exchange.audit.rule)),
+      element("td", {}, exchange.audited?.level ?? "–"),
+      element("td", {}, exchange.audit.map(({ stage }) => stage).join(", ")),
+      element("td", { class: "where" }, exchange.audited?.rule && page.link(exchange.audited.rule)),
     );
   });
   const head = ["Request", "Answer", "Level", "Stages", "Rule"].map((name) => element("th", { scope: "col" }, name));

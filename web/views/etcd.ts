@@ -24,7 +24,7 @@ export const view: View = {
       place.replaceChildren(top, form);
     }
     const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
-    const own = report.etcd.filter((stored) => stored.value);
+    const own = report.etcd.filter((stored) => stored.value !== undefined);
     const rows = everything ? report.etcd : own;
     const shown = rows.find((stored) => stored.key === chosen) ?? writtenBy(report, selection) ?? own.find((stored) => stored.key.startsWith("/registry/secrets/")) ?? own[0];
     top.replaceChildren(
@@ -44,7 +44,7 @@ export const view: View = {
 /** What the selected request wrote. */
 function writtenBy(report: Report, selection: Selection): Stored | undefined {
   const writes = report.steps[selection.step]?.exchanges[selection.exchange]?.etcd ?? [];
-  return report.etcd.find((stored) => stored.value && stored.key === writes.at(-1)?.key);
+  return report.etcd.find((stored) => stored.value !== undefined && stored.key === writes.at(-1)?.key);
 }
 
 /** What is still readable on the disk, and what rewrites it. */
@@ -74,7 +74,7 @@ function keys(rows: Stored[], shown: Stored | undefined, choose: (key: string) =
       element(
         "th",
         { scope: "row" },
-        stored.value
+        stored.value !== undefined
           ? element("button", { type: "button", class: "location", "data-key": stored.key, click: () => choose(stored.key) }, stored.key)
           : stored.key,
       ),
@@ -92,9 +92,9 @@ function keys(rows: Stored[], shown: Stored | undefined, choose: (key: string) =
 }
 
 function value(stored: Stored, report: Report): HTMLElement[] {
-  if (!stored.value) return [];
+  if (stored.value === undefined) return [];
   const error = stored.error ? [element("p", { class: "remark" }, stored.error)] : [];
-  const now = element("section", { class: "card", "aria-label": stored.key }, element("h3", {}, stored.key), ...error, ...dumps(stored.value));
+  const now = element("section", { class: "card", "aria-label": stored.key }, element("h3", {}, stored.key), ...error, ...dumps({ ...stored, value: stored.value }));
   const before = earlier(stored, report);
   return before ? [now, element("details", { class: "card" }, element("summary", {}, "Before that"), ...dumps(before))] : [now];
 }
@@ -102,11 +102,11 @@ function value(stored: Stored, report: Report): HTMLElement[] {
 /** The value that the last write to a key replaced, where the document made both. */
 function earlier(stored: Stored, report: Report): Bytes | undefined {
   const writes = report.steps.flatMap((step) => step.exchanges.flatMap((exchange) => exchange.etcd));
-  return writes.filter((write) => write.key === stored.key && write.value).at(-2)?.value;
+  return writes.filter((write) => write.key === stored.key && write.stored).at(-2)?.stored;
 }
 
-function dumps({ bytes, parts, plain, plainParts }: Bytes): HTMLElement[] {
-  const stored = hex("Stored bytes", decode(bytes), parts);
+function dumps({ value, parts, plain, plainParts }: Bytes): HTMLElement[] {
+  const stored = hex("Stored bytes", decode(value), parts);
   if (plain === undefined) return [stored];
   return [stored, element("h4", {}, "Decrypted"), hex("Decrypted bytes", decode(plain), plainParts)];
 }
@@ -143,7 +143,7 @@ function inspectForm(page: Page): HTMLElement {
   );
 }
 
-function opened({ value, failure, yaml }: Inspection): HTMLElement {
+function opened({ stored, failure, yaml }: Inspection): HTMLElement {
   const why = failure ? [element("p", { class: "remark" }, `${failure.step} failed: ${failure.error}. ${failure.usually}`)] : [];
-  return element("div", {}, ...why, element("pre", { tabindex: "0", "aria-label": "The value" }, yaml), ...dumps(value));
+  return element("div", {}, ...why, element("pre", { tabindex: "0", "aria-label": "The value" }, yaml), ...dumps(stored));
 }

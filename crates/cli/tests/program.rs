@@ -69,6 +69,46 @@ fn run_prints_the_published_json() {
     assert!(out.contains("$ echo a\na\n"), "{out}");
 }
 
+/// What readers of the report rely on, whatever else it may hold.
+#[test]
+fn the_published_json_has_its_members_where_they_were() {
+    let document = "```yaml\napiVersion: audit.k8s.io/v1alpha1\nkind: Policy\nrules:\n- level: Metadata\n```\n\
+        ```console\n$ kubectl create secret generic a --from-literal=b=c\nsecret \"a\" created\n```\n";
+    let folder = folder("members");
+    std::fs::write(folder.join("a.md"), document).unwrap();
+    let (out, _, _) = portcullis(&folder, &["run", "-o", "json", "a.md"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let exchange = report["steps"][0]["exchanges"].as_array().unwrap().last().unwrap();
+    for pointer in [
+        "/request/method",
+        "/user/name",
+        "/authorization/verdict",
+        "/authorization/reason",
+        "/authorization/steps/0/authorizer",
+        "/admission/0/plugin",
+        "/response/status",
+        "/response/headers/0/0",
+        "/response/body",
+        "/audit/0/event",
+        "/audited/rule/file",
+        "/audited/rule/line",
+        "/audited/rule/endLine",
+        "/audited/rule/object",
+        "/audited/rule/path",
+        "/etcd/0/key",
+    ] {
+        assert!(exchange.pointer(pointer).is_some(), "{pointer}: {exchange}");
+    }
+    let stored =
+        report["etcd"].as_array().unwrap().iter().find(|stored| stored["key"] == "/registry/secrets/default/a");
+    for pointer in ["/value", "/parts/0/from", "/parts/0/to", "/parts/0/what"] {
+        assert!(stored.unwrap().pointer(pointer).is_some(), "{pointer}: {stored:?}");
+    }
+    for pointer in ["/audit/log/0", "/audit/deliveries", "/graph/vertices", "/diagnostics"] {
+        assert!(report.pointer(pointer).is_some(), "{pointer}");
+    }
+}
+
 #[test]
 fn who_can_and_access_name_the_lines_that_grant() {
     let folder = folder("access");

@@ -98,21 +98,27 @@ export interface Exchange {
   response: Response;
   /** What it wrote to etcd. */
   etcd: Write[];
-  /** What was recorded of it; absent where nothing audits. */
-  audit?: Audit;
+  /** The events made of it, in order. */
+  audit: AuditEvent[];
+  /** What decided that; absent where nothing audits. */
+  audited?: Audited;
 }
 
-/** The audit policy's answer, and what it left. */
-export interface Audit {
+/** One audit event. */
+export interface AuditEvent {
+  /** `RequestReceived`, `ResponseStarted`, `ResponseComplete` or `Panic`. */
+  stage: string;
+  /** As the webhook gets it: JSON. */
+  event: string;
+}
+
+/** The audit policy's answer. */
+export interface Audited {
   /** `None` for the basic log, which knows no levels. */
   level: "None" | "Metadata" | "Request" | "RequestResponse";
   /** The rule that says so; absent where none matches. */
   rule?: Location;
-  /** The stages at which an event was made, in order. */
-  stages: string[];
-  /** The event of each stage as the webhook gets it: JSON. */
-  events: string[];
-  /** The lines that it left in the log. */
+  /** The lines that the request left in the log. */
   log: string[];
 }
 
@@ -257,14 +263,20 @@ export interface Stored {
   stale: boolean;
   /** Why the server cannot read it, in its own words. */
   error?: string;
-  /** The bytes of what the document made; absent for the rest (the default policy). */
-  value?: Bytes;
+  /** The bytes of what the document made, in base64; absent for the rest (the default policy). */
+  value?: string;
+  /** As in `Bytes`; empty where there is no `value`. */
+  parts: Part[];
+  /** As in `Bytes`. */
+  plain?: string;
+  /** As in `Bytes`. */
+  plainParts: Part[];
 }
 
 /** A stored value. */
 export interface Bytes {
   /** In base64. */
-  bytes: string;
+  value: string;
   /** What they are, in order and without gaps as far as that is known. */
   parts: Part[];
   /** Of an encrypted value that can be read, what is behind the encryption, in base64. */
@@ -290,7 +302,7 @@ export interface Write {
   /** False for a deletion. */
   put: boolean;
   /** What was written, unless the same step wrote the key once more. */
-  value?: Bytes;
+  stored?: Bytes;
 }
 
 /** What is wrong, where, and what to do. */
@@ -313,7 +325,7 @@ export interface Inspection {
   stale: boolean;
   /** What `portcullis inspect` prints. */
   yaml: string;
-  value: Bytes;
+  stored: Bytes;
   /** Why there is no object. */
   failure?: InspectionFailure;
 }

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use portcullis_console::report::{
-    Admission, Attributes, Audit, AuditTrail, Authorization, Authorizer, Because, Bytes, Delivery, Diagnostic, Edge,
-    Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Report, Request, Response, Review,
-    Step, Stored, User, VERSION, Vertex, Write,
+    Admission, Attributes, AuditEvent, AuditTrail, Audited, Authorization, Authorizer, Because, Bytes, Delivery,
+    Diagnostic, Edge, Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Report, Request,
+    Response, Review, Step, Stored, User, VERSION, Vertex, Write,
 };
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ fn every_member_is_declared_with_its_type() {
         key_name: "x".to_owned(),
         stale: true,
         yaml: "x".to_owned(),
-        value: bytes(),
+        stored: bytes(),
         failure: Some(InspectionFailure { step: "decrypt", error: "x".to_owned(), usually: "x".to_owned() }),
     };
     let inspection = serde_json::to_value(inspection).unwrap();
@@ -114,7 +114,7 @@ fn check(interfaces: &Interfaces, value: &Value, of: &str, path: &str, seen: &mu
 fn bytes() -> Bytes {
     let text = || "x".to_owned();
     let parts = || vec![Part { from: 0, to: 1, what: text() }];
-    Bytes { bytes: text(), parts: parts(), plain: Some(text()), plain_parts: parts() }
+    Bytes { value: text(), parts: parts(), plain: Some(text()), plain_parts: parts() }
 }
 
 /// A report in which nothing is absent and nothing is empty.
@@ -163,14 +163,9 @@ fn full() -> Report {
         authorization: Some(authorization),
         admission: vec![Admission { plugin: "NodeRestriction", admitted: true, message: text() }],
         response: Response { status: 200, headers: pairs(), body: text() },
-        audit: Some(Audit {
-            level: "Metadata",
-            rule: Some(location()),
-            stages: vec!["ResponseComplete"],
-            events: vec![text()],
-            log: vec![text()],
-        }),
-        etcd: vec![Write { key: text(), revision: 1, put: true, value: Some(bytes()) }],
+        audit: vec![AuditEvent { stage: "ResponseComplete", event: text() }],
+        audited: Some(Audited { level: "Metadata", rule: Some(location()), log: vec![text()] }),
+        etcd: vec![Write { key: text(), revision: 1, put: true, stored: Some(bytes()) }],
     };
     let step = Step {
         command: text(),
@@ -204,7 +199,10 @@ fn full() -> Report {
             key_name: text(),
             stale: true,
             error: Some(text()),
-            value: Some(bytes()),
+            value: Some(text()),
+            parts: bytes().parts,
+            plain: Some(text()),
+            plain_parts: bytes().plain_parts,
         }],
         diagnostics: vec![Diagnostic { severity: "error", file: text(), line: 1, column: 1, message: text() }],
     }

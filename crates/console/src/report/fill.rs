@@ -15,9 +15,9 @@ use portcullis_core::storage::{self, Format, Store, Unreadable};
 
 use super::summary::summary;
 use super::{
-    Admission, Attributes, Audit, AuditTrail, Authorization, Authorizer, Because, Bytes, Delivery, Diagnostic, Edge,
-    Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Request, Response, Review, Stored,
-    User, Vertex, Write,
+    Admission, Attributes, AuditEvent, AuditTrail, Audited, Authorization, Authorizer, Because, Bytes, Delivery,
+    Diagnostic, Edge, Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Request,
+    Response, Review, Stored, User, Vertex, Write,
 };
 use crate::inspect;
 use crate::transcript::{Block, Document};
@@ -121,17 +121,21 @@ pub fn exchange(exchange: &apiserver::Exchange, release: &Release, (store, forma
                 key: write.key.clone(),
                 revision: write.revision,
                 put: write.put,
-                value: store
+                stored: store
                     .get(&write.key)
                     .filter(|entry| entry.revision == write.revision)
                     .and_then(|_| bytes(&store.stored(&write.key, format)?)),
             })
             .collect(),
-        audit: exchange.audit.as_ref().map(|audited| Audit {
+        audit: exchange
+            .audit
+            .iter()
+            .flat_map(|audited| &audited.events)
+            .map(|event| AuditEvent { stage: event.stage.name(), event: event.json.clone() })
+            .collect(),
+        audited: exchange.audit.as_ref().map(|audited| Audited {
             level: audited.level.name(),
             rule: audited.rule.as_ref().map(location),
-            stages: audited.events.iter().map(|event| event.stage.name()).collect(),
-            events: audited.events.iter().map(|event| event.json.clone()).collect(),
             log: audited.log.clone(),
         }),
     }
@@ -151,6 +155,9 @@ pub fn etcd(store: &Store, format: &Format, written: &BTreeSet<String>) -> Vec<S
         let own = entry.object.as_ref().map_or(true, |object| object.origin.is_some());
         let shown = left > 0 && (own || written.contains(key));
         left -= usize::from(shown);
+        let stored = shown.then(|| store.stored(key, format)).flatten().as_ref().and_then(bytes);
+        let made = stored.is_some();
+        let Bytes { value, parts, plain, plain_parts } = stored.unwrap_or_default();
         Stored {
             key: key.to_owned(),
             revision: entry.revision,
@@ -160,7 +167,10 @@ pub fn etcd(store: &Store, format: &Format, written: &BTreeSet<String>) -> Vec<S
             error: entry.object.as_ref().err().map(|error| match error {
                 Unreadable::Transform(error) | Unreadable::Decode(error) => error.clone(),
             }),
-            value: shown.then(|| store.stored(key, format)).flatten().as_ref().and_then(bytes),
+            value: made.then_some(value),
+            parts,
+            plain,
+            plain_parts,
         }
     });
     stored.collect()
@@ -175,8 +185,8 @@ impl From<&inspect::Inspection> for Inspection {
             key_name: inspection.key_name.clone(),
             stale: inspection.stale,
             yaml: inspection.to_yaml(),
-            value: Bytes {
-                bytes: STANDARD.encode(&inspection.value),
+            stored: Bytes {
+                value: STANDARD.encode(&inspection.value),
                 parts: list(&inspection.parts),
                 plain: behind.then(|| STANDARD.encode(&inspection.plain)),
                 plain_parts: if behind { list(&inspection.plain_parts) } else { Vec::new() },
@@ -200,7 +210,7 @@ fn bytes(stored: &storage::Stored) -> Option<Bytes> {
     }
     let behind = stored.plain.as_ref().filter(|(plain, _)| plain.provider != "identity");
     Some(Bytes {
-        bytes: STANDARD.encode(&stored.bytes),
+        value: STANDARD.encode(&stored.bytes),
         parts: list(&stored.parts),
         plain: behind.map(|(plain, _)| STANDARD.encode(&plain.bytes)),
         plain_parts: behind.map(|(_, parts)| list(parts)).unwrap_or_default(),

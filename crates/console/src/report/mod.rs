@@ -160,25 +160,32 @@ pub struct Exchange {
     pub response: Response,
     /// What it wrote to etcd.
     pub etcd: Vec<Write>,
-    /// What was recorded of it; absent where nothing audits.
+    /// The events made of it, in order.
+    pub audit: Vec<AuditEvent>,
+    /// What decided that; absent where nothing audits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub audit: Option<Audit>,
+    pub audited: Option<Audited>,
 }
 
-/// The audit policy's answer, and what it left.
+/// One audit event.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditEvent {
+    /// `RequestReceived`, `ResponseStarted`, `ResponseComplete` or `Panic`.
+    pub stage: &'static str,
+    /// As the webhook gets it: JSON.
+    pub event: String,
+}
+
+/// The audit policy's answer.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Audit {
+pub struct Audited {
     /// `None`, `Metadata`, `Request` or `RequestResponse`; `None` for the basic log, which knows no levels.
     pub level: &'static str,
     /// The rule that says so; absent where none matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Location>,
-    /// The stages at which an event was made, in order.
-    pub stages: Vec<&'static str>,
-    /// The event of each stage as the webhook gets it: JSON.
-    pub events: Vec<String>,
-    /// The lines that it left in the log.
+    /// The lines that the request left in the log.
     pub log: Vec<String>,
 }
 
@@ -357,17 +364,24 @@ pub struct Stored {
     /// Why the server cannot read it, in its own words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The bytes of what the document made; of the rest (the default policy) only the lines above.
+    /// The bytes of what the document made, in base64; absent for the rest (the default policy).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<Bytes>,
+    pub value: Option<String>,
+    /// As in [`Bytes`]; empty where there is no `value`.
+    pub parts: Vec<Part>,
+    /// As in [`Bytes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plain: Option<String>,
+    /// As in [`Bytes`].
+    pub plain_parts: Vec<Part>,
 }
 
 /// A stored value.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bytes {
     /// In base64.
-    pub bytes: String,
+    pub value: String,
     /// What they are, in order and without gaps as far as that is known.
     pub parts: Vec<Part>,
     /// Of an encrypted value that can be read, what is behind the encryption, in base64.
@@ -393,7 +407,7 @@ pub struct Inspection {
     /// What `portcullis inspect` prints.
     pub yaml: String,
     /// The bytes.
-    pub value: Bytes,
+    pub stored: Bytes,
     /// Why there is no object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<InspectionFailure>,
@@ -432,7 +446,7 @@ pub struct Write {
     pub put: bool,
     /// What was written, unless the same step wrote the key once more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<Bytes>,
+    pub stored: Option<Bytes>,
 }
 
 /// What is wrong, where, and what to do.
