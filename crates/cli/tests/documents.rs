@@ -1,12 +1,16 @@
 //! Documents whose output a real Kubernetes printed, and those that people read: every step must print what they say.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "../../../tests/vectors.rs"]
+mod vectors;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use portcullis_console::transcript::compare;
+use vectors::vectors;
 
-/// What lies beside the checkout: the recorded vectors, and the documents that the project must pass.
+/// What lies beside the checkout: the documents that the project must pass.
 fn shared(path: &str) -> Option<PathBuf> {
     let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path);
     if !found.exists() {
@@ -49,9 +53,7 @@ fn differences(file: &Path) -> String {
 
 #[test]
 fn recorded_http_documents() {
-    if let Some(folder) = shared("vectors/1.7/http") {
-        check(&folder);
-    }
+    check(&vectors("http"));
 }
 
 #[test]
@@ -87,4 +89,5 @@ fn examples_and_transcripts() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     check(&root.join("examples"));
     check(&root.join("tests/transcripts"));
+    check(&root.join("tests/vectors/1.7/http"));
 }

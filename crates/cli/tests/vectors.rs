@@ -1,8 +1,11 @@
 //! The program against what a real Kubernetes answered: every recorded review, and every way not to start.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "../../../tests/vectors.rs"]
+mod vectors;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use portcullis_core::apiserver::{File, Files, Server};
@@ -10,14 +13,7 @@ use portcullis_core::release::Release;
 use portcullis_core::storage::Store;
 use portcullis_core::world::World;
 use serde_json::Value;
-
-fn vectors(path: &str) -> Option<PathBuf> {
-    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors/1.7").join(path);
-    if !found.exists() {
-        eprintln!("skipped: {} is not there", found.display());
-    }
-    found.exists().then_some(found)
-}
+use vectors::vectors;
 
 /// Whether two reasons hold the same resolution errors: 1.7 lists them in random order.
 fn is_permutation(one: &str, other: &str) -> bool {
@@ -32,10 +28,9 @@ fn is_permutation(one: &str, other: &str) -> bool {
 
 #[test]
 fn recorded_reviews() {
-    let Some(folder) = vectors("review") else { return };
     let mut count = 0;
     let mut failures = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(vectors("review")).unwrap() {
         let folder = entry.unwrap().path();
         let flags = fs::read_to_string(folder.join("flags.txt")).unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
@@ -76,10 +71,9 @@ fn recorded_reviews() {
 
 #[test]
 fn recorded_starts() {
-    let Some(file) = vectors("config/errors.jsonl") else { return };
     let mut failures = Vec::new();
     let mut count = 0;
-    for line in fs::read_to_string(file).unwrap().lines() {
+    for line in fs::read_to_string(vectors("config/errors.jsonl")).unwrap().lines() {
         let case: Value = serde_json::from_str(line).unwrap();
         count += 1;
         let flags: Vec<String> =

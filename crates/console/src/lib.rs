@@ -11,5 +11,8 @@ pub mod secrets;
 pub mod session;
 mod shell;
 pub mod transcript;
+#[cfg(test)]
+#[path = "../../../tests/vectors.rs"]
+mod vectors;
 
 pub use run::run;

@@ -15,4 +15,7 @@ pub mod request;
 pub mod sort;
 pub mod status;
 pub mod storage;
+#[cfg(test)]
+#[path = "../../../tests/vectors.rs"]
+mod vectors;
 pub mod world;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::*;
 use crate::manifest::{self, Value, json};
+use crate::vectors::vectors;
 
 /// The authorizers of the recording in `directory`, with the default policy and the cluster's objects.
 fn load(directory: &Path) -> Authorizers {
@@ -56,12 +57,7 @@ fn attributes(spec: &Value) -> (User, RequestInfo) {
 
 #[test]
 fn recorded_reviews_get_the_recorded_status() {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/1.7/review"));
-    let Ok(directories) = fs::read_dir(root) else {
-        println!("skipped: {} is absent", root.display());
-        return;
-    };
-    for directory in directories.map(|entry| entry.unwrap().path()) {
+    for directory in fs::read_dir(vectors("review")).unwrap().map(|entry| entry.unwrap().path()) {
         let mut reviews = 0;
         let authorizers = load(&directory);
         for line in fs::read_to_string(directory.join("reviews.jsonl")).unwrap().lines() {

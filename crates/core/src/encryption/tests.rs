@@ -4,15 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::manifest::{Value, base64};
+use crate::vectors::vectors;
 use crate::world::World;
 
-const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/1.7");
-
 fn lines(path: &str) -> Vec<Value> {
-    let Ok(text) = fs::read_to_string(format!("{VECTORS}/{path}")) else {
-        println!("skipped: no vectors at {VECTORS}");
-        return Vec::new();
-    };
+    let text = fs::read_to_string(vectors(path)).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
