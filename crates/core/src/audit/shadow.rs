@@ -147,7 +147,7 @@ impl<'p> Universe<'p> {
         let specs = || rules.iter().flat_map(|rule| &rule.non_resource_urls);
         let prefixes = specs().filter(|spec| spec.ends_with('*')).map(|spec| spec.trim_end_matches('*'));
         let paths = prefixes.flat_map(|prefix| [prefix.to_owned(), format!("{prefix}{FRESH}")]);
-        let paths = paths.chain(specs().cloned()).chain([format!("/{FRESH}")]);
+        let paths = paths.chain(specs().cloned()).chain([format!("/{FRESH}"), "*".to_owned()]);
         Self {
             users: named(|rule| &rule.users),
             groups: named(|rule| &rule.user_groups),
@@ -158,7 +158,7 @@ impl<'p> Universe<'p> {
             },
             namespaces: named(|rule| &rule.namespaces),
             resources: distinct(resources),
-            // Every path begins with a slash, but for that of `OPTIONS *`.
+            // Every path begins with a slash, but for that of `POST * HTTP/1.1`.
             paths: distinct(paths.filter(|path| path.starts_with('/') || path == "*").collect()),
         }
     }
@@ -445,6 +445,12 @@ mod tests {
             let shadows = shadows(&policy(&rules));
             assert_eq!(shadows, [Shadow { rule, by: by.to_vec() }], "{rules}");
         }
+        // `POST * HTTP/1.1` is a request, too.
+        let all_but_one = serde_json::json!([
+            {"level": "None", "nonResourceURLs": ["/*"]},
+            {"level": "Metadata", "verbs": ["post"]}
+        ]);
+        assert_eq!(shadows(&policy(&all_but_one)), []);
         let warnings = policy(&serde_json::json!([{"level": "None"}, {"level": "Request"}])).warnings();
         assert_eq!(
             warnings[0].message,
