@@ -17,7 +17,7 @@ const STORIES = ["rbac", "node", "encryption", "audit"];
 
 type Text = { name: string; title: string; lead: string; rest: string; source: string };
 
-/** Emits `docs/*.html`, `docs/docs.css` and `examples/*.md`. */
+/** Emits `docs/*.html` with their style and icon, and `examples/*.md`. */
 export function docs(root: string): Plugin {
   return {
     name: "portcullis-docs",
@@ -34,6 +34,7 @@ export function docs(root: string): Plugin {
         emit(`docs/${example.name}.html`, html(example, menu, example.lead + live));
       }
       emit("docs/docs.css", readFileSync(join(root, "docs/docs.css"), "utf8"));
+      emit("docs/icon.svg", readFileSync(join(root, "web/icon.svg"), "utf8"));
     },
   };
 }
@@ -66,6 +67,7 @@ function html(page: Text, menu: Text[], body: string): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'">
 <title>${markdown.utils.escapeHtml(page.title)} · Portcullis</title>
+<link rel="icon" href="./icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="./docs.css">
 <script type="module" src="../embed.js"></script>
 </head>

@@ -256,7 +256,8 @@ export class Editor {
         highlightActiveLineGutter(),
         indentUnit.of("  "),
         EditorState.tabSize.of(8),
-        EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", autocapitalize: "off" }),
+        // Tab stops here anyway; said aloud, so that tools which look for a stop in what scrolls find it.
+        EditorView.contentAttributes.of({ tabindex: "0", "aria-label": label, spellcheck: "false", autocapitalize: "off" }),
         keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
         EditorView.domEventHandlers({ beforeinput: replaceSelection }),
         EditorView.updateListener.of((update) => {

@@ -58,7 +58,7 @@ class Playground extends HTMLElement {
     if (this.#frame) return;
     const frame = document.createElement("iframe");
     const address = new URL(page);
-    address.search = new URLSearchParams({ embed: "", view: this.getAttribute("view") ?? "verdicts" }).toString();
+    address.search = new URLSearchParams({ embed: "element", view: this.getAttribute("view") ?? "verdicts" }).toString();
     frame.src = address.href;
     frame.title = this.getAttribute("title") ?? "Portcullis playground";
     frame.allow = "clipboard-write";

@@ -2,11 +2,19 @@
 
 import type { FromPlayground, ToPlayground } from "./embed.ts";
 
+/** How the page is embedded. */
+export interface Guest {
+  /** The view to begin with. */
+  view: string;
+  /** Whether a document is about to come, `?embed=element`: until then, nothing else is shown. */
+  expects: boolean;
+}
+
 /**
- * Whether the page is embedded, and which view it should begin with. If it is, documents come from the window around it; the
- * first one to send a document stays the only one that may.
+ * Whether the page is embedded, and how. If it is, documents come from the window around it; the first one to send a document
+ * stays the only one that may. Where nobody sends one, the address's hash holds it.
  */
-export function embedded(open: (document: string) => void): { view: string } | undefined {
+export function embedded(open: (document: string) => void): Guest | undefined {
   const query = new URLSearchParams(location.search);
   if (!query.has("embed")) return undefined;
   document.documentElement.classList.add("embedded");
@@ -20,5 +28,5 @@ export function embedded(open: (document: string) => void): { view: string } | u
   });
   // Says nothing but that it listens, so that whoever embeds may hear it.
   if (parent !== window) parent.postMessage({ portcullis: 1, ready: true } satisfies FromPlayground, "*");
-  return { view: query.get("view") ?? "" };
+  return { view: query.get("view") ?? "", expects: query.get("embed") === "element" && parent !== window };
 }

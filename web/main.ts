@@ -437,9 +437,11 @@ byId("add").addEventListener("click", () => {
 const guest = embedded(show);
 const linked = await openLink(location.hash);
 if (linked && "problem" in linked) notice(linked.problem);
-const first = (linked && "document" in linked ? linked.document : undefined) ?? (guest ? "" : kept()) ?? examples[0]?.text ?? blank;
-show(first);
-pick(first);
+if (!guest?.expects) {
+  const first = (linked && "document" in linked ? linked.document : undefined) ?? (guest ? undefined : kept()) ?? examples[0]?.text ?? blank;
+  show(first);
+  pick(first);
+}
 if (guest) {
   const view = views.findIndex(({ name }) => guest.view.toLowerCase().startsWith(name.toLowerCase()));
   if (view > 0) viewTabs.show(view);

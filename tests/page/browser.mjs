@@ -43,7 +43,8 @@ export async function visit(options, test) {
 
 /** Opens the page with a document of our own. */
 export async function openDocument(page, text) {
-  await page.addInitScript((text) => localStorage.setItem("portcullis.document", text), text);
+  // An empty tab has no storage.
+  await page.addInitScript((text) => location.protocol === "about:" || localStorage.setItem("portcullis.document", text), text);
   await page.goto(url);
 }
 

@@ -237,9 +237,10 @@ function boxOf(box: Box, name: string, at: { x: number; y: number; wide: number;
   });
   const most = Math.floor((at.wide - 20) / 7);
   group.append(
-    draw("title", {}, says),
     draw("rect", { width: String(at.wide), height: String(at.tall), rx: "8" }),
     draw("text", { x: "10", y: "18", class: "kind" }, box.kind),
+    // The name above begins with what one sees.
+    " ",
     draw("text", { x: "10", y: "35" }, name.length > most ? `${name.slice(0, most - 1)}…` : name),
   );
   if (where) {

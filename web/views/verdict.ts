@@ -228,7 +228,7 @@ function answer(exchange: Exchange): Stop {
     says: `${new TextEncoder().encode(response.body).length} bytes`,
     detail: () => [
       element("h3", {}, "Response"),
-      element("pre", {}, response.headers.map(([name, value]) => `${name}: ${value}`).join("\n"), "\n\n", response.body),
+      element("pre", { tabindex: "0", "aria-label": "Response" }, response.headers.map(([name, value]) => `${name}: ${value}`).join("\n"), "\n\n", response.body),
     ],
   };
 }
