@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 mod bootstrap;
+mod codec;
 mod defaults;
 mod quantity;
 mod resources;
@@ -16,7 +17,7 @@ mod swagger;
 pub(crate) mod time;
 
 pub use resources::{ResourceType, Subresource};
-use schema::Schema;
+use schema::{Schema, WrongType};
 
 /// A Kubernetes release: what its API server serves and how it reads and writes objects.
 #[derive(Debug)]
@@ -99,17 +100,22 @@ impl Release {
     ///
     /// Errors: an unknown kind, or a member of the wrong type, in Go's words.
     pub fn decode(&self, api_version: &str, kind: &str, value: Value) -> Result<Value, String> {
-        self.object(api_version, kind, value, true)
+        self.object(api_version, kind, value, true).map_err(|wrong| wrong.read)
+    }
+
+    /// The same for a value that was never text, such as a patched object. Errors are those of the conversion.
+    pub(crate) fn convert(&self, api_version: &str, kind: &str, value: Value) -> Result<Value, String> {
+        self.object(api_version, kind, value, true).map_err(|wrong| wrong.converted)
     }
 
     /// The same without filling in: what reading and writing an object makes of it.
     pub fn canonical(&self, api_version: &str, kind: &str, value: Value) -> Result<Value, String> {
-        self.object(api_version, kind, value, false)
+        self.object(api_version, kind, value, false).map_err(|wrong| wrong.read)
     }
 
-    fn object(&self, api_version: &str, kind: &str, value: Value, defaults: bool) -> Result<Value, String> {
+    fn object(&self, api_version: &str, kind: &str, value: Value, defaults: bool) -> Result<Value, WrongType> {
         let Some(known) = self.schema.kind(api_version, kind) else {
-            return Err(format!("no kind \"{kind}\" is registered for version \"{api_version}\""));
+            return Err(format!("no kind \"{kind}\" is registered for version \"{api_version}\"").into());
         };
         self.schema.object(api_version, known, value, defaults)
     }

@@ -201,7 +201,13 @@ impl Schema {
     }
 
     /// `value` as an object of `kind`; with `defaults`, what the server would fill in is there.
-    pub(super) fn object(&self, api_version: &str, kind: &Type, value: Value, defaults: bool) -> Result<Value, String> {
+    pub(super) fn object(
+        &self,
+        api_version: &str,
+        kind: &Type,
+        value: Value,
+        defaults: bool,
+    ) -> Result<Value, WrongType> {
         let mut object = Map::new();
         object.insert("kind".into(), kind.name.into());
         object.insert("apiVersion".into(), api_version.into());
@@ -217,7 +223,7 @@ impl Schema {
         value: Value,
         defaults: bool,
         into: &mut Map<String, Value>,
-    ) -> Result<(), String> {
+    ) -> Result<(), WrongType> {
         let mut given = match value {
             Value::Null => Map::new(),
             Value::Object(members) => members,
@@ -271,7 +277,7 @@ impl Schema {
         value: Value,
         defaults: bool,
         omit_empty: bool,
-    ) -> Result<Option<Value>, String> {
+    ) -> Result<Option<Value>, WrongType> {
         Ok(match (shape.wrap, value) {
             (Wrap::None, value) => {
                 let value = self.leaf(shape.leaf, path, value, defaults, false)?;
@@ -314,7 +320,7 @@ impl Schema {
         value: Value,
         defaults: bool,
         in_map: bool,
-    ) -> Result<Value, String> {
+    ) -> Result<Value, WrongType> {
         let wrong = |value: &Value, name: &str| Err(mismatch(value, &path(), name));
         Ok(match (leaf, value) {
             (Leaf::String, Value::Null) => "".into(),
@@ -324,11 +330,11 @@ impl Schema {
             (Leaf::Bool, value @ Value::Bool(_)) => value,
             (Leaf::Bool, other) => return wrong(&other, "bool"),
             (Leaf::Int32 | Leaf::Int64 | Leaf::Float, Value::Null) => 0.into(),
-            (Leaf::Int32, value) => match value.as_i64().and_then(|number| i32::try_from(number).ok()) {
+            (Leaf::Int32, value) => match integer(&value).and_then(|number| i32::try_from(number).ok()) {
                 Some(number) => number.into(),
                 None => return wrong(&value, "int32"),
             },
-            (Leaf::Int64, value) => match value.as_i64() {
+            (Leaf::Int64, value) => match integer(&value) {
                 Some(number) => number.into(),
                 None => return wrong(&value, "int64"),
             },
@@ -338,15 +344,21 @@ impl Schema {
             (Leaf::Bytes, Value::Null) if in_map => Value::Null,
             (Leaf::Bytes, Value::Null) => "".into(),
             (Leaf::Bytes, Value::String(text)) if in_map && text.is_empty() => Value::Null,
-            (Leaf::Bytes, Value::String(text)) => STANDARD.encode(base64::decode(text.as_bytes())?).into(),
+            (Leaf::Bytes, Value::String(text)) => {
+                let decoded = base64::decode(text.as_bytes()).map_err(|error| WrongType {
+                    converted: "error decoding from json: ".to_owned() + &error,
+                    read: error,
+                })?;
+                STANDARD.encode(decoded).into()
+            }
             (Leaf::Bytes, other) => return wrong(&other, "[]uint8"),
             (Leaf::Quantity, Value::Null) => "0".into(),
             (Leaf::Quantity, value @ (Value::String(_) | Value::Number(_))) => {
                 let text = value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
                 // Every map of quantities is a ResourceList, which its defaults round.
-                quantity::canonical(&text, defaults && in_map)?.into()
+                quantity::canonical(&text, defaults && in_map).map_err(str::to_owned)?.into()
             }
-            (Leaf::Quantity, _) => return Err(quantity::WRONG_FORMAT.to_owned()),
+            (Leaf::Quantity, _) => return Err(quantity::WRONG_FORMAT.to_owned().into()),
             (Leaf::IntOrString, Value::Null) => 0.into(),
             (Leaf::IntOrString, value @ Value::String(_)) => value,
             (Leaf::IntOrString, value) => return self.leaf(Leaf::Int32, path, value, defaults, in_map),
@@ -385,16 +397,49 @@ impl Field {
     }
 }
 
-/// The text of `encoding/json` for a value of the wrong type.
-fn mismatch(value: &Value, path: &str, go_type: &str) -> String {
-    let found = match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(_) => "bool".to_owned(),
-        Value::Number(number) if number.is_i64() && !matches!(go_type, "int32" | "int64") => "number".to_owned(),
-        Value::Number(number) => format!("number {number}"),
-        Value::String(_) => "string".to_owned(),
-        Value::Array(_) => "array".to_owned(),
-        Value::Object(_) => "object".to_owned(),
+/// An integer as the codec reads it: also in quotes, and with a fraction that is zero.
+fn integer(value: &Value) -> Option<i64> {
+    let whole = |number: f64| format!("{number:.0}").parse().ok().filter(|_| number.fract() == 0.0);
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+        Value::String(text) => text.parse().ok().or_else(|| whole(text.parse().ok()?)),
+        _ => None,
+    }
+}
+
+/// A value that is not of its field's type.
+#[derive(Debug)]
+pub(super) struct WrongType {
+    /// In the words of `encoding/json`, which name the field.
+    pub(super) read: String,
+    /// In the words of `apimachinery/pkg/conversion/unstructured`, which name the types.
+    pub(super) converted: String,
+}
+
+impl From<String> for WrongType {
+    fn from(error: String) -> Self {
+        Self { read: error.clone(), converted: error }
+    }
+}
+
+fn mismatch(value: &Value, path: &str, go_type: &str) -> WrongType {
+    let (found, kind) = match value {
+        Value::Null => ("null".to_owned(), ""),
+        Value::Bool(_) => ("bool".to_owned(), "bool"),
+        Value::Number(number) if !number.is_i64() => (format!("number {number}"), "float64"),
+        Value::Number(number) if matches!(go_type, "int32" | "int64") => (format!("number {number}"), "int64"),
+        Value::Number(_) => ("number".to_owned(), "int64"),
+        Value::String(_) => ("string".to_owned(), "string"),
+        Value::Array(_) => ("array".to_owned(), "slice"),
+        Value::Object(_) => ("object".to_owned(), "map"),
     };
-    format!("json: cannot unmarshal {found} into Go struct field {path} of type {go_type}")
+    let converted = match (go_type, kind) {
+        ("string", "int64") | ("int32" | "int64", "float64") => format!("cannot convert {kind} to {go_type}"),
+        ("string" | "bool" | "int32" | "int64" | "float64", _) => format!("unrecognized type: {go_type}"),
+        (list, _) if list.starts_with("[]") => format!("cannot restore slice from {kind}"),
+        (map, _) if map.starts_with("map[") => format!("cannot restore map from {kind}"),
+        _ => format!("cannot restore struct from: {kind}"),
+    };
+    let read = format!("json: cannot unmarshal {found} into Go struct field {path} of type {go_type}");
+    WrongType { read, converted }
 }

@@ -94,6 +94,7 @@ fn decode_text(release: &Release, key: &str, bytes: &[u8]) -> Result<Object, Str
         (Some(api_version), Some(kind), _) => {
             let (api_version, kind) = (api_version.to_owned(), kind.to_owned());
             object(release, &api_version, &kind, members)
+                .map_err(|error| release.codec_error(&api_version, &kind, &text).unwrap_or(error))
         }
         // Without a version it is the type in memory that is read, whose members have other names: nothing is found.
         (None, _, Some(expected)) => object(release, expected.api_version, expected.kind, Map::new()),

@@ -69,7 +69,18 @@ impl Call<'_> {
             let version = quote(&own_version);
             return Err(refused(&format!("no kind {} is registered for version {version}", quote(&own_kind))));
         }
-        let mut object = release.decode(&own_version, &own_kind, value).map_err(|error| refused(&error))?;
+        let is_yaml = media_type(self.content_type) == "application/yaml";
+        let mut object = release.decode(&own_version, &own_kind, value).map_err(|error| {
+            // YAML is turned into JSON first, and positions are those of that.
+            let text = match self.parsed() {
+                Ok(Ok(mut value)) if is_yaml => {
+                    value.sort_all_objects();
+                    json::to_string(&value).into()
+                }
+                _ => String::from_utf8_lossy(self.body),
+            };
+            refused(&release.codec_error(&own_version, &own_kind, &text).unwrap_or(error))
+        })?;
         if own_version != api_version {
             return Err(Status::bad_request(format!(
                 "the API version in the data ({own_version}) does not match the expected API version ({api_version})"

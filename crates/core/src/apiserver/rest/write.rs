@@ -294,7 +294,18 @@ impl Run<'_> {
             }
             (_, Ok(sent)) => patch::strategic(resource.kind, &mut value, &sent).map_err(Status::unknown)?,
         }
-        let value = release.decode(resource.api_version(), resource.kind, value).map_err(Status::unknown)?;
+        let (api_version, kind) = (resource.api_version(), resource.kind);
+        let value = match format {
+            "application/json-patch+json" | "application/merge-patch+json" => {
+                let mut patched = value.clone();
+                release.decode(api_version, kind, value).map_err(|error| {
+                    patched.sort_all_objects();
+                    release.codec_error(api_version, kind, &json::to_string(&patched)).unwrap_or(error)
+                })
+            }
+            _ => release.convert(api_version, kind, value),
+        };
+        let value = value.map_err(Status::unknown)?;
         let object = convert::to_hub(release, resource, hub, value);
         self.check_name(&object)?;
         self.finish_update(object, Some(old))
