@@ -254,7 +254,12 @@ impl Session {
     /// # Errors
     ///
     /// curl's status and message where nobody does.
-    pub(crate) fn fetch(&mut self, scheme: &str, authority: &str, request: Request) -> Result<Response, Unreachable> {
+    pub(crate) fn fetch(
+        &mut self,
+        scheme: &str,
+        authority: &str,
+        mut request: Request,
+    ) -> Result<Response, Unreachable> {
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if port.parse::<u16>().is_ok() => (host, port),
             _ => (authority, if scheme == "https" { "443" } else { "80" }),
@@ -274,14 +279,25 @@ impl Session {
             "localhost",
             "127.0.0.1",
         ];
-        if port != "6443" && !(port == "443" && names.contains(&host)) {
-            return Err((6, format!("Could not resolve host: {host}")));
+        let refused = (7, format!("Failed to connect to {host} port {port}: Connection refused"));
+        let loopback = matches!(host, "localhost" | "127.0.0.1");
+        let insecure_port = match &self.machine {
+            Machine::Running(server) => server.insecure_port(),
+            Machine::Stopped(_) => None,
+        };
+        request.insecure = loopback && insecure_port.is_some_and(|open| open.to_string() == port);
+        if port != "6443" && !(port == "443" && names.contains(&host)) && !request.insecure {
+            return Err(if loopback { refused } else { (6, format!("Could not resolve host: {host}")) });
         }
-        if scheme != "https" {
-            return Err((52, "Empty reply from server: the API server speaks https on this port".to_owned()));
+        match (scheme, request.insecure) {
+            ("https", true) => {
+                Err((35, "the insecure port of the API server speaks http, which knows no TLS".to_owned()))
+            }
+            ("http", false) => {
+                Err((52, "Empty reply from server: the API server speaks https on this port".to_owned()))
+            }
+            _ => self.send(request).map_err(|NotRunning| refused),
         }
-        self.send(request)
-            .map_err(|NotRunning| (7, format!("Failed to connect to {host} port {port}: Connection refused")))
     }
 
     /// A file of the document, or one that a step wrote, as text.

@@ -62,6 +62,7 @@ fn replay(directory: &Path, flags: &str) -> (Vec<String>, Vec<String>) {
             body: text("body").into_bytes(),
             certificate: Some(certificate).filter(|certificate| certificate.common_name != "system:anonymous"),
             source_ip: "127.0.0.1".to_owned(),
+            insecure: false,
             origin: None,
         };
         let exchange = server.handle(request, &mut world);

@@ -38,6 +38,8 @@ pub(super) struct Parts {
     pub(super) auditor: Auditor,
     /// The address that the server gives as its own.
     pub(super) address: String,
+    /// `--insecure-port`, unless it is 0.
+    pub(super) insecure_port: Option<u16>,
     /// What was asked for and is not done.
     pub(super) notes: Vec<String>,
 }
@@ -79,6 +81,7 @@ fn build(flags: &Flags, files: &Files, now: DateTime<Utc>) -> Result<Parts, Stri
         encryption,
         auditor,
         notes,
+        insecure_port: or(flags.text("insecure-port"), "8080").parse().ok().filter(|port| *port != 0),
         address: format!("{address}:{}", or(flags.text("secure-port"), "6443")),
     })
 }

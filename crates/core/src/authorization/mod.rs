@@ -264,6 +264,15 @@ pub struct Decision {
     pub steps: Vec<Step>,
 }
 
+impl Decision {
+    /// At the insecure port, where no authorizer is asked.
+    pub(crate) fn unasked() -> Self {
+        let because = vec![Because::of_server("Whoever reaches the insecure port may do everything.")];
+        let step = Step { authorizer: "insecure port", verdict: Verdict::Allow, because, ..Step::default() };
+        Self { verdict: Verdict::Allow, steps: vec![step], ..Self::default() }
+    }
+}
+
 /// One authorizer's part of a [`Decision`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Step {

@@ -13,7 +13,7 @@ mod url;
 pub use quote::{quote, sanitize};
 pub use url::Url;
 
-/// A request as it arrives at the secure port.
+/// A request as it arrives at one of the ports.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// HTTP method, upper case.
@@ -28,6 +28,8 @@ pub struct Request {
     pub certificate: Option<Certificate>,
     /// Peer address of the connection, without port.
     pub source_ip: String,
+    /// It came to the insecure port, where nobody is asked who they are or what they may.
+    pub insecure: bool,
     /// The line that sent it: the origin of what it creates.
     pub origin: Option<Rc<Origin>>,
 }

@@ -209,6 +209,7 @@ impl<'s> Client<'s> {
             body: call.body.as_bytes().to_vec(),
             certificate: self.certificate.clone(),
             source_ip: "127.0.0.1".to_owned(),
+            insecure: false,
             origin: call.origin.clone(),
         });
         let response = response.map_err(|_| {
