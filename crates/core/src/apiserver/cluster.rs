@@ -1,6 +1,6 @@
 //! The cluster behind a server: its store, and everybody who watches it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::rest::{self, fill_system_fields, list, member, set, text};
@@ -28,10 +28,12 @@ pub struct Cluster {
     pub admission: Vec<Plugin>,
     /// Why the process ended, if it did.
     pub(super) ended: Option<Failure>,
-    /// Keys that requests wrote and controllers have not seen yet.
-    touched: BTreeSet<String>,
+    /// Keys that requests wrote and controllers have not seen yet; with the object where it was removed.
+    touched: Touched,
     uids: Uids,
 }
+
+pub(super) type Touched = BTreeMap<String, Option<Rc<Object>>>;
 
 /// Makes version-1 UUIDs: time, and a node that stays the same while the server runs.
 #[derive(Debug)]
@@ -68,7 +70,7 @@ impl Cluster {
             authorizers,
             admission,
             ended: None,
-            touched: BTreeSet::new(),
+            touched: Touched::new(),
             uids: Uids { last: 0, node },
         }
     }
@@ -92,7 +94,7 @@ impl Cluster {
         }
         let object = self.store.put(key, object);
         self.authorizers.informers_mut().upsert(&object);
-        self.touched.insert(key.to_owned());
+        self.touched.insert(key.to_owned(), None);
         object
     }
 
@@ -114,6 +116,7 @@ impl Cluster {
         match self.store.delete(key) {
             Some(Entry { object: Ok(object), .. }) => {
                 self.authorizers.informers_mut().delete(&object);
+                self.touched.insert(key.to_owned(), Some(object));
                 true
             }
             removed => removed.is_some(),
@@ -121,7 +124,7 @@ impl Cluster {
     }
 
     /// What requests wrote since the last call.
-    pub(super) fn take_touched(&mut self) -> BTreeSet<String> {
+    pub(super) fn take_touched(&mut self) -> Touched {
         std::mem::take(&mut self.touched)
     }
 

@@ -14,6 +14,7 @@ use super::cluster::{Cluster, set_condition};
 use super::rest::{fill_system_fields, generate_name, list, member, remove_dependents, set, text};
 use crate::authentication::service_account;
 use crate::manifest::{Map, Object, Value};
+use crate::storage::Entry;
 use crate::world::World;
 
 impl Cluster {
@@ -25,22 +26,52 @@ impl Cluster {
             if touched.is_empty() {
                 return;
             }
-            for key in touched {
-                self.react(&key, world);
+            for (key, removed) in touched {
+                match (self.store.get(&key).map(|entry| entry.object.clone()), removed) {
+                    (Some(Ok(object)), _) => self.react(&key, &object, world),
+                    (None, Some(object)) => self.react_to_removal(&object, world),
+                    _ => {}
+                }
             }
         }
     }
 
-    fn react(&mut self, key: &str, world: &mut World) {
-        let Some(Ok(object)) = self.store.get(key).map(|entry| entry.object.clone()) else { return };
+    fn react(&mut self, key: &str, object: &Rc<Object>, world: &mut World) {
         let deleted = member(&object.value, "metadata.deletionTimestamp").is_some();
         match object.kind() {
-            "Namespace" if deleted => self.empty_namespace(key, &object),
+            "Namespace" if deleted => self.empty_namespace(key, object),
             "Pod" if deleted && list(&object.value, "metadata.finalizers").is_empty() => drop(self.remove(key)),
-            _ if deleted => self.collect(key, &object),
-            "Namespace" => self.add_default_account(&object, world),
-            "ServiceAccount" => self.add_token(key, &object, world),
-            "Pod" if text(&object.value, "spec.nodeName").is_empty() => self.schedule(key, &object, world),
+            _ if deleted => self.collect(key, object),
+            "Namespace" => self.add_default_account(object.name(), world),
+            "ServiceAccount" => self.add_token(key, object, world),
+            "Secret" if is_token(object) => self.fill_token(key, object),
+            "Pod" if text(&object.value, "spec.nodeName").is_empty() => self.schedule(key, object, world),
+            _ => {}
+        }
+    }
+
+    fn react_to_removal(&mut self, object: &Object, world: &mut World) {
+        match object.kind() {
+            "ServiceAccount" => {
+                for secret in self.tokens_of(object) {
+                    self.remove(&secret);
+                }
+                let namespace = self.release.resource_of("v1", "Namespace");
+                let namespace = namespace.and_then(|resource| self.store.get(&resource.key("", object.namespace())));
+                let lives = namespace
+                    .and_then(|entry| entry.object.as_ref().ok())
+                    .is_some_and(|namespace| member(&namespace.value, "metadata.deletionTimestamp").is_none());
+                if lives && object.name() == "default" {
+                    self.add_default_account(object.namespace(), world);
+                }
+            }
+            "Secret" if is_token(object) => {
+                if let Some((key, account)) = self.account_of(object) {
+                    let mut kept = list(&account.value, "secrets").to_vec();
+                    kept.retain(|reference| text(reference, "name") != object.name());
+                    self.put_account(&key, &account, kept);
+                }
+            }
             _ => {}
         }
     }
@@ -96,33 +127,72 @@ impl Cluster {
         Some(self.put(&key, Object { creation_nanos, ..Object::new(value, None) }))
     }
 
-    fn add_default_account(&mut self, namespace: &Object, world: &mut World) {
-        let value = object("v1", "ServiceAccount", namespace.name(), "default");
+    fn add_default_account(&mut self, namespace: &str, world: &mut World) {
+        let value = object("v1", "ServiceAccount", namespace, "default");
         self.create("v1", "ServiceAccount", value, world);
     }
 
     /// The tokens controller: an account that refers to no token gets a Secret with one.
     fn add_token(&mut self, key: &str, account: &Rc<Object>, world: &mut World) {
-        if !list(&account.value, "secrets").is_empty() {
+        let (namespace, name) = (account.namespace(), account.name());
+        let tokens = self.tokens_of(account);
+        let mut references = list(&account.value, "secrets").to_vec();
+        let is_token = |reference: &Value| {
+            let name = text(reference, "name");
+            tokens.iter().any(|key| key.rsplit('/').next() == Some(name))
+        };
+        if references.iter().any(is_token) {
             return;
         }
-        let (namespace, name, uid) = (account.namespace(), account.name(), account.uid());
         let secret = generate_name(&format!("{name}-token-"), world);
-        let token = service_account::token(namespace, name, uid, &secret);
         let mut value = object("v1", "Secret", namespace, &secret);
-        set(&mut value, &["metadata", "annotations", "kubernetes.io/service-account.name"], Some(name.into()));
-        set(&mut value, &["metadata", "annotations", "kubernetes.io/service-account.uid"], Some(uid.into()));
-        for (key, text) in [("namespace", namespace), ("token", token.as_str())] {
-            set(&mut value, &["data", key], Some(STANDARD.encode(text).into()));
-        }
-        set(&mut value, &["type"], Some("kubernetes.io/service-account-token".into()));
+        write_token(&mut value, account, &secret);
+        set(&mut value, &["type"], Some(TOKEN.into()));
         self.create("v1", "Secret", value, world);
-        let mut account = Object::clone(account);
-        let reference: Map<String, Value> = [("name".to_owned(), Value::from(secret))].into_iter().collect();
-        set(&mut account.value, &["secrets"], Some(vec![Value::Object(reference)].into()));
+        references.push(Value::Object([("name".to_owned(), Value::from(secret))].into_iter().collect()));
+        self.put_account(key, account, references);
+    }
+
+    /// A Secret that somebody made for a token gets one, or goes where there is no such account.
+    fn fill_token(&mut self, key: &str, secret: &Rc<Object>) {
+        let Some((_, account)) = self.account_of(secret) else {
+            self.remove(key);
+            return;
+        };
+        if ["data.namespace", "data.token"].iter().all(|path| !text(&secret.value, path).is_empty()) {
+            return;
+        }
+        let mut filled = Object::clone(secret);
+        write_token(&mut filled.value, &account, secret.name());
+        let value = self.release.canonical("v1", "Secret", filled.value.clone());
+        filled.value = value.unwrap_or(filled.value);
+        self.put(key, filled);
+    }
+
+    fn put_account(&mut self, key: &str, account: &Object, references: Vec<Value>) {
+        let mut account = account.clone();
+        set(&mut account.value, &["secrets"], Some(references.into()));
         let value = self.release.canonical("v1", "ServiceAccount", account.value.clone());
         account.value = value.unwrap_or(account.value);
         self.put(key, account);
+    }
+
+    /// The keys of an account's token Secrets.
+    fn tokens_of(&self, account: &Object) -> Vec<String> {
+        let Some(secrets) = self.release.resource_of("v1", "Secret") else { return Vec::new() };
+        let of_account = |(key, entry): (&str, &Entry)| {
+            let secret = entry.object.as_ref().ok()?;
+            (is_token(secret) && is_for(secret, account)).then(|| key.to_owned())
+        };
+        self.store.range(&secrets.key(account.namespace(), "")).filter_map(of_account).collect()
+    }
+
+    /// The account that a token Secret is for.
+    fn account_of(&self, secret: &Object) -> Option<(String, Rc<Object>)> {
+        let accounts = self.release.resource_of("v1", "ServiceAccount")?;
+        let key = accounts.key(secret.namespace(), annotation(secret, "kubernetes.io/service-account.name"));
+        let account = self.store.get(&key)?.object.clone().ok()?;
+        is_for(secret, &account).then_some((key, account))
     }
 
     /// The scheduler and a kubelet: to the node with the fewest pods, by name among equals, and there it runs.
@@ -157,6 +227,36 @@ impl Cluster {
         let value = release.canonical("v1", "Pod", bound.value.clone());
         bound.value = value.unwrap_or(bound.value);
         self.put(key, bound);
+    }
+}
+
+const TOKEN: &str = "kubernetes.io/service-account-token";
+
+fn is_token(secret: &Object) -> bool {
+    text(&secret.value, "type") == TOKEN
+}
+
+fn annotation<'a>(object: &'a Object, key: &str) -> &'a str {
+    member(&object.value, "metadata.annotations").and_then(|all| all.get(key)?.as_str()).unwrap_or("")
+}
+
+/// Whether a token Secret names `account`; the UID counts where it is given.
+fn is_for(secret: &Object, account: &Object) -> bool {
+    let uid = annotation(secret, "kubernetes.io/service-account.uid");
+    annotation(secret, "kubernetes.io/service-account.name") == account.name()
+        && (uid.is_empty() || uid == account.uid())
+}
+
+/// Annotations and data of the token Secret `name`, as far as they are missing.
+fn write_token(secret: &mut Value, account: &Object, name: &str) {
+    let (namespace, owner, uid) = (account.namespace(), account.name(), account.uid());
+    set(secret, &["metadata", "annotations", "kubernetes.io/service-account.name"], Some(owner.into()));
+    set(secret, &["metadata", "annotations", "kubernetes.io/service-account.uid"], Some(uid.into()));
+    let token = service_account::token(namespace, owner, uid, name);
+    for (key, value) in [("namespace", namespace), ("token", token.as_str())] {
+        if secret.get("data").and_then(|data| data.get(key)?.as_str()).is_none_or(str::is_empty) {
+            set(secret, &["data", key], Some(STANDARD.encode(value).into()));
+        }
     }
 }
 
