@@ -15,9 +15,10 @@ pub fn run(words: &[String]) -> Result<bool, Usage> {
         return Err(Usage("check needs a document".to_owned()));
     }
     let texts = files.iter().map(|file| Ok((*file, crate::read(file)?))).collect::<Result<Vec<_>, Usage>>()?;
+    let release = crate::release(&given)?;
     let (mut passed, mut failed) = (0, 0);
     for (file, text) in &texts {
-        let report = portcullis_console::run(file, text, crate::release(&given));
+        let report = portcullis_console::run(file, text, release);
         for diagnostic in &report.diagnostics {
             eprintln!("{}", line(diagnostic));
         }

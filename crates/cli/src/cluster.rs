@@ -15,10 +15,7 @@ use crate::Usage;
 /// them goes to standard error.
 pub fn start(given: &[(&'static str, &str)], more: &[&str]) -> Result<Server, Usage> {
     let all = |wanted: &'static str| given.iter().filter(move |(name, _)| *name == wanted).map(|(_, value)| *value);
-    let release = match crate::release(given) {
-        Some(version) => Release::find(version).ok_or_else(|| Usage(format!("release {version} is not known")))?,
-        None => Release::newest(),
-    };
+    let release = crate::release(given)?.and_then(Release::find).unwrap_or_else(Release::newest);
     let flags: Vec<String> = all("flags").flat_map(str::split_whitespace).map(str::to_owned).collect();
     // Nothing that is asked of it depends on the time.
     let mut world = World::new(Default::default(), "");

@@ -130,9 +130,15 @@ fn parse<'a>(words: &'a [String], options: &[&'static str]) -> Result<(Vec<&'a s
     Ok((files, given))
 }
 
-/// The release that was asked for, if it is one.
-fn release<'a>(given: &[(&'static str, &'a str)]) -> Option<&'a str> {
-    given.iter().rev().find(|(name, _)| *name == "release").map(|(_, value)| *value)
+/// The release that was asked for.
+fn release<'a>(given: &[(&'static str, &'a str)]) -> Result<Option<&'a str>, Usage> {
+    match given.iter().rev().find(|(name, _)| *name == "release") {
+        Some((_, version)) if Release::find(version).is_none() => {
+            let known: Vec<&str> = Release::all().iter().map(Release::version).collect();
+            Err(Usage(format!("release {version} is not known; known are: {}", known.join(", "))))
+        }
+        asked => Ok(asked.map(|(_, version)| *version)),
+    }
 }
 
 fn read(file: &str) -> Result<String, Usage> {

@@ -37,12 +37,15 @@ fn check_counts_and_shows_differences() {
 #[test]
 fn bad_usage_is_status_two() {
     let folder = folder("usage");
+    std::fs::write(folder.join("usage.md"), "").unwrap();
     for arguments in [
         &[][..],
         &["chek"],
         &["check"],
         &["check", "nosuch.md"],
         &["check", "--nosuch", "a.md"],
+        &["check", "--release", "1.37", "usage.md"],
+        &["review", "--release", "1.37", "usage.md"],
         &["run"],
         &["run", "-o"],
     ] {

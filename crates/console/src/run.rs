@@ -137,9 +137,7 @@ fn choose(asked: Option<&str>, document: &mut Document, source: &Rc<str>) -> &'s
         (None, Some((named, line))) => (named.clone(), *line),
         (None, None) => return Release::newest(),
     };
-    // People write v1.7 and 1.7.0 too.
-    let short: Vec<&str> = wanted.trim_start_matches('v').split('.').take(2).collect();
-    Release::find(&short.join(".")).unwrap_or_else(|| {
+    Release::find(&wanted).unwrap_or_else(|| {
         let newest = Release::newest();
         let known: Vec<&str> = Release::all().iter().map(Release::version).collect();
         document.diagnostics.push(Diagnostic {

@@ -33,7 +33,18 @@ fn one_sentence_an_answer() {
         ("curl -k https://apiserver:6443/version", "Allowed. system:anonymous may get /version."),
         (
             "curl -k -H 'Authorization: Bearer x' https://apiserver:6443/version",
-            "Unauthorized. Nobody is known by these credentials.",
+            "Unauthorized. Nobody is known by these credentials: the bearer token stands in no --token-auth-file, and no \
+             service account has it.",
+        ),
+        (
+            "kubectl get secret -o jsonpath='{.items[0].data.token}' | base64 -d > t; kubectl delete secret --all > x; \
+             curl -k -H \"Authorization: Bearer $(cat t)\" https://apiserver:6443/version",
+            "Unauthorized. Nobody is known by these credentials: the token's Secret is gone, and the token with it.",
+        ),
+        (
+            "kube-apiserver --anonymous-auth=false; curl -k https://apiserver:6443/version",
+            "Unauthorized. Nobody is known by these credentials: there are none, and this server knows no anonymous \
+             requests.",
         ),
         ("curl -k https://apiserver:6443/api/v1/watch", "Failed. The server can read no attributes from this URL."),
         (

@@ -14,7 +14,7 @@ pub(super) fn summary(exchange: &Exchange, release: &Release) -> String {
     };
     let Some(identity) = &exchange.identity else {
         return if status == 401 {
-            "Unauthorized. Nobody is known by these credentials.".to_owned()
+            format!("Unauthorized. Nobody is known by these credentials: {}.", why(&exchange.refused))
         } else {
             format!("Failed with {status} before anybody was asked.")
         };
@@ -45,6 +45,25 @@ pub(super) fn summary(exchange: &Exchange, release: &Release) -> String {
         }
         Some(_) => format!("Denied. {who} may not {what}."),
     }
+}
+
+/// Why nobody was recognised, and what helps.
+fn why(refused: &[String]) -> String {
+    let mut reasons: Vec<String> = Vec::new();
+    for reason in refused {
+        let reason = match reason.as_str() {
+            "invalid bearer token" => "the bearer token stands in no --token-auth-file, and no service account has it",
+            "Token has been invalidated" => "the token's Secret is gone, and the token with it",
+            other => other,
+        };
+        if !reasons.iter().any(|said| said == reason) {
+            reasons.push(reason.to_owned());
+        }
+    }
+    if reasons.is_empty() {
+        return "there are none, and this server knows no anonymous requests".to_owned();
+    }
+    reasons.join("; ")
 }
 
 /// The `message` of a Status.

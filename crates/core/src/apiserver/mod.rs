@@ -76,6 +76,8 @@ pub struct Exchange {
     pub info: Option<RequestInfo>,
     /// Who sent it; `None` where nobody was recognised (401) or nobody asked.
     pub identity: Option<Identity>,
+    /// Why each authenticator that looked at the credentials refused them: the client sees nothing of it.
+    pub refused: Vec<String>,
     /// The authorizers' answer with its evidence; `None` where they were not reached.
     pub decision: Option<Decision>,
     /// What it asked about, where it is an access review.

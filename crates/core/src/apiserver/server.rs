@@ -47,6 +47,7 @@ pub struct Stopped {
 struct Trace {
     info: Option<RequestInfo>,
     identity: Option<Identity>,
+    refused: Vec<String>,
     decision: Option<Decision>,
     review: Option<Reviewed>,
     admission: Vec<admission::Step>,
@@ -154,8 +155,8 @@ impl Server {
         let mut trace = Trace::default();
         let reply = self.serve(&request, &mut trace, world);
         let response = reply.frame(request.method == "HEAD", world.now);
-        let Trace { info, identity, decision, review, admission, etcd, audit } = trace;
-        Exchange { request, info, identity, decision, review, admission, response, etcd, audit }
+        let Trace { info, identity, refused, decision, review, admission, etcd, audit } = trace;
+        Exchange { request, info, identity, refused, decision, review, admission, response, etcd, audit }
     }
 
     /// The handler chain from the outside in, up to where audit begins.
@@ -169,7 +170,10 @@ impl Server {
         };
         let identity = match self.authenticate(request, world) {
             Ok(identity) => trace.identity.insert(identity),
-            Err(_) => return filters::unauthorized(self.authenticators.supports_basic_auth()),
+            Err(refused) => {
+                trace.refused = refused;
+                return filters::unauthorized(self.authenticators.supports_basic_auth());
+            }
         };
         let mut trail = self.auditor.received(request, &url, &info, &identity.user, world);
         let reply = self.serve_audited(request, &url, &info, trace, &mut trail, world);

@@ -43,9 +43,11 @@ pub(crate) fn quantity(text: &str) -> Result<String, &'static str> {
 }
 
 impl Release {
-    /// The release named `version` (`1.7`).
+    /// The release named `version`: `1.7`, or `v1.7.0`, as people write it too.
     pub fn find(version: &str) -> Option<&'static Release> {
-        ALL.iter().find(|release| release.version == version)
+        let mut numbers = version.trim_start_matches('v').splitn(3, '.');
+        let short = [numbers.next()?, numbers.next()?].join(".");
+        ALL.iter().find(|release| release.version == short)
     }
 
     /// The newest release, for documents that name none.
