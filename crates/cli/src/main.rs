@@ -28,7 +28,7 @@ usage: portcullis check [--release R] FILE.md...
        portcullis access [--release R] --cluster FILE.yaml... [-n NAMESPACE] [--subject NAME] [-o table|json]
            lists what everybody may do
        portcullis inspect [--release R] [--config FILE] [--key ETCDKEY] [-o yaml|parts] FILE
-           opens one value of etcd: bytes, base64 or a hex dump
+           opens one value of etcd: bytes, base64, a hex dump, or what `etcdctl get -w json` prints
        portcullis audit --policy FILE [REQUESTS]
            says of each request, a line each (`USER,GROUP... METHOD URI` or JSON), what the audit policy records
        portcullis graph [--release R] [-o dot|mermaid] FILE.md

@@ -1,8 +1,25 @@
-//! Bytes out of what people paste: a hex dump (`hexdump -C`, `xxd`), base64, or the bytes themselves.
+//! Bytes out of what people paste: a hex dump (`hexdump -C`, `xxd`), base64, what `etcdctl get -w json` prints, or the
+//! bytes themselves.
 //!
 //! A dump with a gap is refused with the line of the gap: bytes that are guessed would decrypt to nonsense.
 
-use portcullis_core::manifest::base64;
+use portcullis_core::manifest::{Value, base64, json};
+
+/// Key and value in what `etcdctl get -w json` prints; `None` where `input` is something else.
+pub(super) fn response(input: &[u8]) -> Option<Result<(String, Vec<u8>), String>> {
+    let text = std::str::from_utf8(input).ok().filter(|text| text.trim_start().starts_with('{'))?;
+    let response = json::parse(text).ok()?;
+    let pairs = response.get("kvs").or(response.get("header").map(|_| &Value::Null))?.as_array();
+    let pairs = pairs.map_or(&[][..], Vec::as_slice);
+    let [pair] = pairs else {
+        return Some(Err(format!("the response holds {} values: get one key at a time", pairs.len())));
+    };
+    let bytes = |name: &str| {
+        let text = pair.get(name).and_then(Value::as_str).unwrap_or_default();
+        base64::decode(text.as_bytes()).map_err(|error| format!("{name}: {error}"))
+    };
+    Some(bytes("key").and_then(|key| Ok((String::from_utf8_lossy(&key).into_owned(), bytes("value")?))))
+}
 
 /// The bytes of `input`; the error says what is wrong and where.
 pub(super) fn read(input: &[u8]) -> Result<Vec<u8>, String> {

@@ -46,23 +46,29 @@ pub struct Failure {
     pub usually: String,
 }
 
-/// Opens the value in `input` (bytes, base64 or a hex dump; an etcd key on a line before it counts).
+/// Opens the value in `input` (bytes, base64, a hex dump, or what `etcdctl get -w json` prints; an etcd key on a line before
+/// it counts).
 ///
 /// Without a configuration the value is read as a server without encryption reads it. Errors: the configuration or the
 /// dump cannot be read; what is wrong with the value itself is in [`Inspection::object`].
 pub fn inspect(release: &Release, config: Option<&str>, key: Option<&str>, input: &[u8]) -> Result<Inspection, String> {
     let config = config.map(Config::parse).transpose()?.unwrap_or_default();
-    let (found, value) = split_key(dump::read(input)?);
-    let key = key.map(str::to_owned).or(found);
-    let inspection = open(release, &config, key.clone(), value.clone());
-    // What prints a value ends the line, and that is no part of it.
-    match value.strip_suffix(b"\n") {
-        Some(shorter) if inspection.object.is_err() => {
-            let again = open(release, &config, key, shorter.to_vec());
-            Ok(if again.object.is_ok() { again } else { inspection })
-        }
-        _ => Ok(inspection),
+    let response = dump::response(input).transpose()?;
+    let is_exact = response.is_some();
+    let (found, value) = match response {
+        Some((key, value)) => (Some(key), value),
+        None => split_key(dump::read(input)?),
+    };
+    if value.is_empty() {
+        return Err("there is nothing to read".to_owned());
     }
+    let key = key.map(str::to_owned).or(found);
+    let open = |value: &[u8]| open(release, &config, key.clone(), value.to_vec());
+    // What prints a value ends the line, and that is no part of it; but a value may end so by itself.
+    let Some(shorter) = value.strip_suffix(b"\n").filter(|_| !is_exact) else { return Ok(open(&value)) };
+    let inspection = open(shorter);
+    let again = inspection.object.is_err().then(|| open(&value)).filter(|again| again.object.is_ok());
+    Ok(again.unwrap_or(inspection))
 }
 
 /// `etcdctl get` prints the key, a line break, the value, and a line break.
@@ -71,7 +77,6 @@ fn split_key(bytes: Vec<u8>) -> (Option<String>, Vec<u8>) {
     match end.and_then(|end| bytes.split_at_checked(end)) {
         Some((key, value)) => {
             let value = value.strip_prefix(b"\n").unwrap_or(value);
-            let value = value.strip_suffix(b"\n").unwrap_or(value);
             (Some(String::from_utf8_lossy(key).into_owned()), value.to_vec())
         }
         None => (None, bytes),
@@ -247,6 +252,9 @@ pub fn command(
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     const CONFIG: &str = "{kind: EncryptionConfig, resources: [{resources: [configmaps], providers: [{aescbc: {keys: \
@@ -301,6 +309,47 @@ mod tests {
             let failure = inspection.object.unwrap_err();
             assert_eq!((failure.step, failure.error.as_str()), (step, error));
             assert!(failure.usually.contains(usually), "{}", failure.usually);
+        }
+    }
+
+    #[test]
+    fn a_line_break_behind_the_value_is_no_part_of_it_unless_it_is() {
+        let config = Config::parse(CONFIG).unwrap();
+        let (mut world, place) = (portcullis_core::world::World::new(Default::default(), ""), "/registry/configmaps/a");
+        let object = release().decode("v1", "ConfigMap", serde_json::json!({"metadata": {"name": "a"}})).unwrap();
+        let plain = codec::encode(release(), &portcullis_core::manifest::Object::new(object, None));
+        // A value whose last byte is a line break, which takes a few hundred tries.
+        let stored =
+            std::iter::repeat_with(|| transformer(release(), &config, place, b"").write(place, &plain, &mut world))
+                .map(Result::unwrap)
+                .find(|stored| stored.ends_with(b"\n"))
+                .unwrap();
+        let json = serde_json::json!({"kvs": [{"key": STANDARD.encode(place), "value": STANDARD.encode(&stored)}]});
+        for (printed, other) in [
+            ([place.as_bytes(), b"\n", &stored, b"\n"].concat(), "AAAA"),
+            ([place.as_bytes(), b"\n", &stored].concat(), "HON5"),
+            ([&stored[..], b"\n"].concat(), "AAAA"),
+            (json.to_string().into_bytes(), "AAAA"),
+        ] {
+            let inspection = inspect(release(), Some(CONFIG), None, &printed).unwrap();
+            assert_eq!(inspection.value, stored);
+            assert!(inspection.object.is_ok());
+            // With the wrong key it is the key that is to blame.
+            let failed = inspect(release(), Some(&CONFIG.replace("HON5", other)), None, &printed).unwrap();
+            assert_eq!(failed.object.is_ok(), other == "HON5");
+            assert!(failed.object.err().is_none_or(|failure| failure.error.contains("padd")));
+        }
+    }
+
+    #[test]
+    fn a_response_holds_one_value() {
+        for (input, expected) in [
+            (r#"{"kvs": []}"#, "the response holds 0 values: get one key at a time"),
+            (r#"{"header": {}, "count": 0}"#, "the response holds 0 values: get one key at a time"),
+            (r#"{"kvs": [{"key": "YQ==", "value": "!"}]}"#, "value: illegal base64 data at input byte 0"),
+            ("\n", "there is nothing to read"),
+        ] {
+            assert_eq!(inspect(release(), None, None, input.as_bytes()).unwrap_err(), expected);
         }
     }
 
