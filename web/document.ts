@@ -212,7 +212,8 @@ export class Document {
         padded(marker + part.info);
         for (const line of part.before) padded(line);
         for (const [number, item] of part.items.entries()) {
-          const prompt = part.prompt && !isComment(item) ? "$ " : "";
+          // Between outputs a line `---` would be one of them.
+          const prompt = !part.prompt ? "" : !isComment(item) ? "$ " : item.lines[0]?.startsWith("-") ? "# " : "";
           const gap = item.gap - (number === 0 && scripts > 0 ? 1 : 0);
           for (let blank = 0; blank < gap; blank += 1) put("");
           for (const [index, line] of item.lines.entries()) {
@@ -372,12 +373,59 @@ function commands(lines: string[]): Item[] {
 }
 
 function isComment(item: Item): boolean {
-  return item.lines[0]?.trimStart().startsWith("#") ?? false;
+  return /^(\s*#|---\s*$)/.test(item.lines[0] ?? "");
+}
+
+/**
+ * How many lines the request at the start takes that is no command, 0 for a command: HTTP as it goes over the wire, or a
+ * manifest. The rules are those of `crates/console/src/transcript/request.rs`.
+ */
+function requestLength(lines: string[]): number {
+  const [first = ""] = lines;
+  const [method = "", , version = "", ...more] = first.trim().split(/\s+/);
+  if (!/^[A-Z]+$/.test(method) || !version.startsWith("HTTP/1.") || more.length > 0) {
+    return /^\{\s*("|$)/.test(first) || /^(apiVersion|kind)$/.test(key(first)) ? manifestLength(lines) : 0;
+  }
+  const headers = lines.slice(1).findIndex((line) => !/^[\w-]+:/.test(line));
+  const head = headers < 0 ? lines.length : headers + 1;
+  const bodied =
+    /^(POST|PUT|PATCH)$/.test(method) || lines.slice(1, head).some((line) => /^content-(type|length):/i.test(line));
+  if (!bodied || lines[head]?.trim() !== "") return head;
+  const body = lines.slice(head + 1);
+  return /^[[{]/.test(body[0] ?? "") || key(body[0] ?? "") ? head + 1 + manifestLength(body) : head;
+}
+
+/** JSON ends with the line that closes its first bracket; YAML before a blank line, `---`, or a line of something else. */
+function manifestLength(lines: string[]): number {
+  const json = /^[[{]/.test(lines[0] ?? "");
+  let depth = 0;
+  let quoted = false;
+  for (const [index, line] of json ? lines.entries() : []) {
+    for (let at = 0; at < line.length; at += 1) {
+      const char = line.charAt(at);
+      if (quoted && char === "\\") at += 1;
+      else if (char === '"') quoted = !quoted;
+      else if (!quoted && /[[{]/.test(char)) depth += 1;
+      else if (!quoted && /[\]}]/.test(char)) {
+        depth -= 1;
+        if (depth === 0) return index + 1;
+      }
+    }
+  }
+  const end = lines.findIndex((line) => line.trim() === "" || (!json && (line.trim() === "---" || !(/^[ #-]/.test(line) || key(line)))));
+  return end < 0 ? lines.length : end;
+}
+
+/** The name of the member that a line begins with: `kind` of `kind: Role`. */
+function key(line: string): string {
+  return /^([\w"'$./-]+):(\s|$)/.exec(line)?.[1] ?? "";
 }
 
 /** How many lines the command at the start takes: `\` at a line's end, open quotes and open `$(` continue it. */
 function commandLength(lines: string[]): number {
-  if (lines[0]?.trimStart().startsWith("#")) return 1;
+  if (lines[0]?.trimStart().startsWith("#") || lines[0]?.trimEnd() === "---") return 1;
+  const request = requestLength(lines);
+  if (request > 0) return request;
   // What is open: a quote, or the parenthesis of a substitution.
   const open: string[] = [];
   for (const [index, line] of lines.entries()) {

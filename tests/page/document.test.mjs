@@ -59,6 +59,7 @@ const documents = () => [
   "---\nfront: matter\n",
   "``` yaml title=a\na: 1\n```\n",
   example,
+  readFileSync("tests/transcripts/requests.md", "utf8"),
   ...readdirSync("examples").map((name) => readFileSync(`examples/${name}`, "utf8")),
 ];
 
@@ -114,6 +115,23 @@ test("edits of the requests change their own commands only", () => {
     document.setRequests(requests);
     assert.equal(document.compose().text, example, "and back");
   }
+});
+
+test("requests that are no commands are taken whole, wherever they stand", () => {
+  const http = 'POST /x HTTP/1.1\nHost: a\n\n{"a": "}\\"",\n\n"b": []}';
+  const review = "apiVersion: v1\nkind: A\nspec:\n- b\n# c";
+  const requests = [http, "ls", review, "---", 'GET /x HTTP/1.1', '{"kind": "C"}', "{\n}", "PUT /x HTTP/1.1\n\nkind: A\n  b", "POST /x HTTP/1.1"];
+  const text = `${requests.join("\n")}\n\nkubectl get pods\n\n{"open":\n\nls`;
+  const document = new Document(`\`\`\`console\n$ ls\nout\n\`\`\`\n`);
+  document.setRequests(text);
+  // Between outputs the separator is a comment.
+  const composed = document.compose().text;
+  const commands = [...requests, "kubectl get pods", '{"open":', "ls"];
+  const prompts = composed.split("\n").filter((line) => line.startsWith("$ "));
+  assert.deepEqual(prompts, commands.filter((command) => command !== "---").map((command) => `$ ${command.split("\n")[0]}`));
+  assert.ok(composed.includes("\n# ---\n$ GET /x HTTP/1.1\n"));
+  assert.equal(new Document(composed).compose().text, composed);
+  assert.equal(new Document(`\`\`\`sh\n${text}\n\`\`\`\n`).requests, text);
 });
 
 test("requests find a home in a document that has none", () => {

@@ -4,6 +4,7 @@ pub mod access;
 pub mod arguments;
 pub mod audit;
 pub mod commands;
+mod http;
 pub mod inspect;
 pub mod report;
 mod run;

@@ -10,8 +10,8 @@ use portcullis_core::world::World;
 
 use crate::report::{self, Report};
 use crate::session::Session;
-use crate::shell;
-use crate::transcript::{self, Block, Document, compare};
+use crate::transcript::{self, Action, Block, Document, compare};
+use crate::{http, shell};
 
 /// The clock of a document that sets none: the morning after Kubernetes 1.7 was released.
 const CLOCK: &str = "2017-06-30T08:00:00Z";
@@ -86,8 +86,9 @@ pub(crate) fn replay(name: &str, text: &str, release: Option<&str>) -> (Report, 
 
 fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Vec<Diagnostic>) -> report::Step {
     session.begin(step.line, step.end_line);
-    let (output, status) = match &step.script {
-        Ok(script) => {
+    let (output, status) = match &step.action {
+        Ok(Action::Http(request)) => http::send(request, session),
+        Ok(Action::Script(script)) => {
             let outcome = shell::run(script, session);
             (String::from_utf8_lossy(&outcome.terminal).into_owned(), outcome.status)
         }
@@ -96,7 +97,7 @@ fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Ve
             (format!("line {}, column {}: {}\n", problem.line, problem.column, problem.message), 2)
         }
     };
-    if !step.console && step.script.is_ok() && status != 0 {
+    if !step.console && step.action.is_ok() && status != 0 {
         diagnostics.push(Diagnostic {
             severity: Severity::Warning,
             file: session.source(),

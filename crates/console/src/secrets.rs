@@ -29,11 +29,12 @@ pub fn find(text: &str) -> Vec<Secret> {
     let mut found = Found { text, starts, secrets: Vec::new() };
     let source: Rc<str> = "".into();
     for block in transcript::read("", text).blocks {
-        let Block::File(file) = block else { continue };
-        if !file.manifest {
-            continue;
-        }
-        for document in manifest::parse(&source, file.line, &file.text).0 {
+        let (line, text) = match &block {
+            Block::File(file) if file.manifest => (file.line, &*file.text),
+            Block::Step(step) if let Some((line, text)) = &step.manifest => (*line, text.as_str()),
+            _ => continue,
+        };
+        for document in manifest::parse(&source, line, text).0 {
             for object in manifest::objects(document).0 {
                 found.object(&object);
             }

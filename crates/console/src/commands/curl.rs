@@ -9,6 +9,7 @@ use portcullis_core::request::Request;
 
 use super::{Output, openssl, unsupported};
 use crate::arguments::{Argument, Arguments};
+use crate::http;
 use crate::session::Session;
 
 #[derive(Default)]
@@ -259,11 +260,7 @@ impl<'a> Curl<'a> {
         session: &mut Session,
         output: &mut Output,
     ) -> Result<(), (u8, String)> {
-        let mut headers = format!("HTTP/1.1 {} {}\n", response.status, response.reason_phrase());
-        for (name, value) in &response.headers {
-            headers.push_str(&format!("{name}: {value}\n"));
-        }
-        headers.push('\n');
+        let headers = http::head(response);
         match self.dump {
             Some("-") => output.stdout.extend(headers.bytes()),
             Some(file) => {

@@ -18,6 +18,22 @@ pub struct Script {
     bodies: Vec<Word>,
 }
 
+impl Script {
+    /// The command of these words, with `text` as its standard input.
+    pub(crate) fn with_input(words: &[&str], text: &str) -> Self {
+        let word = |text: &str| vec![Part::Text { text: text.to_owned(), quoted: true }];
+        let command = Command {
+            words: words.iter().copied().map(word).collect(),
+            redirections: vec![Redirection::HereDocument(0)],
+            ..Command::default()
+        };
+        Self {
+            list: vec![Item { when: When::Always, pipeline: vec![command], negated: false }],
+            bodies: vec![word(text)],
+        }
+    }
+}
+
 /// What is wrong with a command line, and at which byte of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {

@@ -11,6 +11,9 @@ use portcullis_core::manifest::{Diagnostic, Severity};
 use crate::shell;
 
 pub mod compare;
+mod request;
+
+pub use request::Action;
 
 /// A document, read and not yet run.
 #[derive(Clone, Debug, Default)]
@@ -64,8 +67,10 @@ pub struct Step {
     pub line: u32,
     /// The command's last line.
     pub end_line: u32,
-    /// The command, or where it could not be read.
-    pub script: Result<shell::Script, Diagnostic>,
+    /// What it does, or where it could not be read.
+    pub action: Result<Action, Diagnostic>,
+    /// The first line and the text of the manifest in it, where it is a request that holds one.
+    pub manifest: Option<(u32, String)>,
     /// What it prints; `None` where the document does not say.
     pub expected: Option<String>,
     /// Whether it stands in a fence of the kind that says what a command prints.
@@ -218,14 +223,14 @@ impl Reader {
         let mut rest = text.as_str();
         while !rest.is_empty() {
             let first = rest.lines().next().unwrap_or_default();
-            if first.trim().is_empty() || first.trim_start().starts_with('#') {
+            if first.trim().is_empty() || first.trim_start().starts_with('#') || first.trim_end() == "---" {
                 rest = rest.get(first.len()..).unwrap_or_default().trim_start_matches('\r');
                 rest = rest.strip_prefix('\n').unwrap_or(rest);
                 line += 1;
                 continue;
             }
             let (step, mut taken) = self.step(rest, line, fence.indent, false);
-            if step.script.is_err() {
+            if step.action.is_err() {
                 // What is not closed may end anywhere: nothing behind it can be trusted to be a command.
                 taken = rest.len();
             }
@@ -237,8 +242,19 @@ impl Reader {
 
     /// The command at the start of `text`, and how many bytes it took.
     fn step(&self, text: &str, line: u32, indent: usize, console: bool) -> (Step, usize) {
-        let (script, taken) = match shell::read(text) {
-            Ok((script, taken)) => (Ok(script), taken),
+        let mut manifest = None;
+        let read = match request::read(text) {
+            Some((action, taken, begins)) => {
+                manifest = begins.and_then(|at| {
+                    let before = text.get(..at)?.matches('\n').count() as u32;
+                    Some((line + before, text.get(at..taken)?.to_owned()))
+                });
+                Ok((action, taken))
+            }
+            None => shell::read(text).map(|(script, taken)| (Action::Script(script), taken)),
+        };
+        let (action, taken) = match read {
+            Ok((action, taken)) => (Ok(action), taken),
             Err(error) => {
                 let before = text.get(..error.offset).unwrap_or(text);
                 let row = before.matches('\n').count() as u32;
@@ -257,7 +273,7 @@ impl Reader {
         };
         let command = text.get(..taken).unwrap_or(text).trim_end().to_owned();
         let end_line = line + command.matches('\n').count() as u32;
-        (Step { command, line, end_line, script, expected: None, console }, taken)
+        (Step { command, line, end_line, action, manifest, expected: None, console }, taken)
     }
 }
 
@@ -379,8 +395,17 @@ mod tests {
             Block::File(file) => {
                 format!("file {:?} {}-{} {:?}", file.name, file.line, file.end_line, &*file.text)
             }
-            Block::Step(step) => match &step.script {
-                Ok(_) => format!("step {}-{} {:?} {:?}", step.line, step.end_line, step.command, step.expected),
+            Block::Step(step) => match &step.action {
+                Ok(Action::Http(request)) => {
+                    let body = String::from_utf8_lossy(&request.body);
+                    format!(
+                        "http {}-{} {} {} {body:?} {:?}",
+                        step.line, step.end_line, request.method, request.uri, step.expected
+                    )
+                }
+                Ok(Action::Script(_)) => {
+                    format!("step {}-{} {:?} {:?}", step.line, step.end_line, step.command, step.expected)
+                }
                 Err(error) => format!("broken {}:{} {} {:?}", error.line, error.column, error.message, step.expected),
             },
         });
@@ -452,6 +477,66 @@ mod tests {
                 vec![r#"broken 2:7 `'` is not closed Some("x")"#, r#"step 4-4 "b" None"#],
             ),
             ("```sh\na\nb 'x\nc\n```", vec![r#"step 2-2 "a" None"#, "broken 3:3 `'` is not closed None"]),
+        ] {
+            assert_eq!(outline(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_requests_that_are_no_commands() {
+        for (text, expected) in [
+            (
+                "```sh\nGET /api/v1/pods HTTP/1.1\nAuthorization: Bearer x\n\nkubectl get pods\n```",
+                vec![r#"http 2-3 GET /api/v1/pods "" None"#, r#"step 5-5 "kubectl get pods" None"#],
+            ),
+            // One right behind the other, and the whole URL.
+            (
+                "```sh\nGET https://k8s:6443/api?a=b HTTP/1.1\nGET https://k8s HTTP/1.0\nls\n```",
+                vec![r#"http 2-2 GET /api?a=b "" None"#, r#"http 3-3 GET / "" None"#, r#"step 4-4 "ls" None"#],
+            ),
+            (
+                "```sh\nPOST /x HTTP/1.1\nHost: a\n\n{\"a\": \"}\\\"\",\n\n\"b\": []}\nls\n```",
+                vec![r#"http 2-7 POST /x "{\"a\": \"}\\\"\",\n\n\"b\": []}" None"#, r#"step 8-8 "ls" None"#],
+            ),
+            (
+                "```sh\nPUT /x HTTP/1.1\n\nkind: Pod\nspec:\n  a:\n- b\n# c\n\nls\n```",
+                vec![r##"http 2-8 PUT /x "kind: Pod\nspec:\n  a:\n- b\n# c" None"##, r#"step 10-10 "ls" None"#],
+            ),
+            ("```sh\nPOST /x HTTP/1.1\n\nls -l\n```", vec![r#"http 2-2 POST /x "" None"#, r#"step 4-4 "ls -l" None"#]),
+            // A GET has no body unless it says so.
+            (
+                "```sh\nGET /x HTTP/1.1\n\nkind: A\n```",
+                vec![r#"http 2-2 GET /x "" None"#, r#"step 4-4 "kind: A" None"#],
+            ),
+            (
+                "```sh\nDELETE /x HTTP/1.1\ncontent-type: application/json\n\n{}\n```",
+                vec![r#"http 2-5 DELETE /x "{}" None"#],
+            ),
+            (
+                "```sh\napiVersion: v1\nkind: A\nspec:\n  user: a\n---\nkind: B\nls\n{\"kind\": \"C\"}\n{\n\"kind\": \"D\"}\n```",
+                vec![
+                    r#"step 2-5 "apiVersion: v1\nkind: A\nspec:\n  user: a" None"#,
+                    r#"step 7-7 "kind: B" None"#,
+                    r#"step 8-8 "ls" None"#,
+                    r#"step 9-9 "{\"kind\": \"C\"}" None"#,
+                    r#"step 10-11 "{\n\"kind\": \"D\"}" None"#,
+                ],
+            ),
+            // Never closed: up to the blank line.
+            ("```sh\n{\"kind\": [\n\nls\n```", vec![r#"step 2-2 "{\"kind\": [" None"#, r#"step 4-4 "ls" None"#]),
+            // With what it prints.
+            (
+                "```console\n$ GET /x HTTP/1.1\nHost: a\n\nHTTP/1.1 200 OK\na: b\n$ kind: A\n\nkind: A\n```",
+                vec![
+                    r#"http 2-3 GET /x "" Some("\nHTTP/1.1 200 OK\na: b")"#,
+                    r#"step 7-7 "kind: A" Some("\nkind: A")"#,
+                ],
+            ),
+            // Commands that look alike.
+            (
+                "```sh\nGET /x\nget /x HTTP/1.1\nname: x\n```",
+                vec![r#"step 2-2 "GET /x" None"#, r#"step 3-3 "get /x HTTP/1.1" None"#, r#"step 4-4 "name: x" None"#],
+            ),
         ] {
             assert_eq!(outline(text), expected, "{text}");
         }
