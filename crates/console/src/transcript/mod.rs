@@ -38,7 +38,7 @@ pub enum Block {
     /// A fence that holds a file.
     File(File),
     /// One command.
-    Step(Step),
+    Step(Box<Step>),
 }
 
 /// A fence that holds a file.
@@ -212,7 +212,7 @@ impl Reader {
             let (step, taken) = self.step(text, line, indent, true);
             let expected = text.get(taken..).unwrap_or_default();
             let expected = (!expected.trim().is_empty()).then(|| expected.trim_end().to_owned());
-            self.document.blocks.push(Block::Step(Step { expected, ..step }));
+            self.document.blocks.push(Block::Step(Box::new(Step { expected, ..step })));
         }
     }
 
@@ -236,7 +236,7 @@ impl Reader {
             }
             line += rest.get(..taken).unwrap_or_default().matches('\n').count() as u32;
             rest = rest.get(taken..).unwrap_or_default();
-            self.document.blocks.push(Block::Step(step));
+            self.document.blocks.push(Block::Step(Box::new(step)));
         }
     }
 
