@@ -1,8 +1,10 @@
 //! The three patch formats: JSON patch (RFC 6902), JSON merge patch (RFC 7386), strategic merge patch.
 //!
-//! Behaviour: `apiserver/pkg/endpoints/handlers/patch.go`, `apimachinery/pkg/util/strategicpatch/patch.go`. Errors are the server's texts.
+//! Behaviour: `apiserver/pkg/endpoints/handlers/patch.go`, `apimachinery/pkg/util/strategicpatch/patch.go`,
+//! `vendor/github.com/evanphx/json-patch`. Errors are the server's texts.
 
 use crate::manifest::{Map, Value};
+use crate::request::quote;
 
 /// Applies a JSON merge patch.
 pub fn merge(target: &mut Value, patch: &Value) {
@@ -36,70 +38,113 @@ pub fn json(target: &mut Value, patch: &Value) -> Result<(), String> {
         return Err(format!("json: cannot unmarshal {what} into Go value of type jsonpatch.Patch"));
     };
     for operation in operations {
-        let text = |key: &str| operation.get(key).and_then(Value::as_str).unwrap_or("");
-        let (path, from) = (text("path"), text("from"));
+        let text = |key: &str, missing| operation.get(key).map_or(missing, |value| value.as_str().unwrap_or(""));
+        let (path, from) = (text("path", "unknown"), text("from", "unknown"));
         let value = || operation.get("value").cloned().unwrap_or(Value::Null);
-        match text("op") {
-            "add" => add(target, path, value())?,
-            "remove" => drop(remove(target, path)?),
-            "replace" => {
-                remove(target, path)
-                    .map_err(|_| format!("jsonpatch replace operation does not apply: doc is missing key: {path}"))?;
-                add(target, path, value())?;
-            }
+        let kind = text("op", "unknown");
+        // Of RFC 6902 the server knows no `copy`, and `replace` takes members that are not there.
+        match kind {
+            "add" => add(find(target, path).ok_or_else(|| missing(kind, path))?, value())?,
+            "remove" => drop(remove(find(target, path).ok_or_else(|| missing(kind, path))?)?),
+            "replace" => put(find(target, path).ok_or_else(|| missing(kind, path))?, value())?,
             "move" => {
-                let moved = remove(target, from)?;
-                add(target, path, moved)?;
+                let moved = remove(find(target, from).ok_or_else(|| missing("move from", from))?)?;
+                put(find(target, path).ok_or_else(|| missing("move destination", path))?, moved)?;
             }
-            "copy" => {
-                let copied = target.pointer(from).cloned().ok_or_else(|| missing(from))?;
-                add(target, path, copied)?;
+            "test" => {
+                let (parent, key) = find(target, path).ok_or_else(|| missing(kind, path))?;
+                let found = match parent {
+                    Value::Array(list) => list.get(index(&key)?).ok_or_else(|| invalid("access", &key))?,
+                    parent => parent.get(&key).unwrap_or(&Value::Null),
+                };
+                if *found != value() {
+                    return Err(format!("Testing value {path} failed"));
+                }
             }
-            "test" if target.pointer(path).unwrap_or(&Value::Null) != &value() => {
-                return Err("Testing value ".to_owned() + path + " failed");
-            }
-            "test" => {}
             other => return Err(format!("Unexpected kind: {other}")),
         }
     }
     Ok(())
 }
 
-fn missing(path: &str) -> String {
-    format!("Missing path: {path}")
+fn missing(what: &str, path: &str) -> String {
+    let (operation, what) = match what.split_once(' ') {
+        Some((operation, side)) => (operation, format!("doc is missing {side} path")),
+        None if what == "test" => (what, "is missing path".to_owned()),
+        None => (what, "doc is missing path".to_owned()),
+    };
+    format!("jsonpatch {operation} operation does not apply: {what}: {path}")
 }
 
-fn parent<'a>(target: &'a mut Value, path: &str) -> Result<(&'a mut Value, String), String> {
-    let (parent, key) = path.rsplit_once('/').ok_or_else(|| missing(path))?;
-    let key = key.replace("~1", "/").replace("~0", "~");
-    Ok((target.pointer_mut(parent).ok_or_else(|| missing(path))?, key))
+/// An object or list, and the key of the part that a path names in it; `None` where there is no such object or list.
+type Spot<'a> = (&'a mut Value, String);
+
+fn find<'a>(target: &'a mut Value, path: &str) -> Option<Spot<'a>> {
+    let (parents, key) = path.rsplit_once('/')?;
+    let unescape = |part: &str| part.replace("~1", "/").replace("~0", "~");
+    let mut found = target;
+    for part in parents.split('/').skip(1) {
+        let part = unescape(part);
+        found = match found {
+            Value::Array(list) => list.get_mut(part.parse::<usize>().ok()?)?,
+            parent => parent.get_mut(&part)?,
+        };
+    }
+    matches!(found, Value::Array(_) | Value::Object(_)).then(|| (found, unescape(key)))
 }
 
-fn add(target: &mut Value, path: &str, value: Value) -> Result<(), String> {
-    let (parent, key) = parent(target, path)?;
+fn index(key: &str) -> Result<usize, String> {
+    key.parse().map_err(|_| format!("strconv.Atoi: parsing {}: invalid syntax", quote(key)))
+}
+
+fn invalid(doing: &str, key: &str) -> String {
+    format!("Unable to {doing} invalid index: {key}")
+}
+
+fn add((parent, key): Spot<'_>, value: Value) -> Result<(), String> {
     match parent {
-        Value::Object(map) => drop(map.insert(key, value)),
-        Value::Array(list) if key == "-" => list.push(value),
-        Value::Array(list) => {
-            let at = key.parse::<usize>().map_err(|_| missing(path))?;
-            if at > list.len() {
-                return Err(format!("Unable to access invalid index: {at}"));
-            }
-            list.insert(at, value);
-        }
-        _ => return Err(missing(path)),
+        Value::Array(list) if key != "-" => match index(&key)? {
+            at if at <= list.len() => list.insert(at, value),
+            _ => return Err(invalid("access", &key)),
+        },
+        _ => return put((parent, key), value),
     }
     Ok(())
 }
 
-fn remove(target: &mut Value, path: &str) -> Result<Value, String> {
-    let (parent, key) = parent(target, path)?;
-    let removed = match parent {
+/// Lists are made long enough.
+fn put((parent, key): Spot<'_>, value: Value) -> Result<(), String> {
+    match parent {
+        Value::Array(list) if key == "-" => list.push(value),
+        Value::Array(list) => {
+            let at = index(&key)?;
+            if at > MOST_ELEMENTS {
+                return Err(invalid("access", &key));
+            }
+            if at >= list.len() {
+                list.resize(at + 1, Value::Null);
+            }
+            list.splice(at..=at, [value]);
+        }
+        Value::Object(map) => drop(map.insert(key, value)),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// No list is made longer than this, whatever index a patch names.
+const MOST_ELEMENTS: usize = 10_000;
+
+fn remove((parent, key): Spot<'_>) -> Result<Value, String> {
+    match parent {
+        Value::Array(list) => match index(&key)? {
+            at if at < list.len() => Some(list.remove(at)),
+            _ => return Err(invalid("remove", &key)),
+        },
         Value::Object(map) => map.shift_remove(&key),
-        Value::Array(list) => key.parse::<usize>().ok().filter(|at| *at < list.len()).map(|at| list.remove(at)),
         _ => None,
-    };
-    removed.ok_or_else(|| format!("Unable to remove nonexistent key: {key}"))
+    }
+    .ok_or_else(|| format!("Unable to remove nonexistent key: {key}"))
 }
 
 /// How the list `field` of an object within `parent` is merged in `kind`: by a key of its elements, `Some("")` for a list
@@ -292,7 +337,37 @@ mod tests {
             (json!({"a": [1]}), json!([{"op": "add", "path": "/a/-", "value": 2}]), Ok(json!({"a": [1, 2]}))),
             (json!({"a/b": 1}), json!([{"op": "replace", "path": "/a~1b", "value": 2}]), Ok(json!({"a/b": 2}))),
             (json!({"a": 1}), json!([{"op": "move", "from": "/a", "path": "/b"}]), Ok(json!({"b": 1}))),
-            (json!({"a": 1}), json!([{"op": "copy", "from": "/a", "path": "/b"}]), Ok(json!({"a": 1, "b": 1}))),
+            (json!({"a": 1}), json!([{"op": "copy", "from": "/a", "path": "/b"}]), Err("Unexpected kind: copy")),
+            (json!({}), json!([{"path": "/a", "value": 1}]), Err("Unexpected kind: unknown")),
+            (json!({"a": {}}), json!([{"op": "replace", "path": "/a/b", "value": 1}]), Ok(json!({"a": {"b": 1}}))),
+            (
+                json!({}),
+                json!([{"op": "replace", "path": "/a/b", "value": 1}]),
+                Err("jsonpatch replace operation does not apply: doc is missing path: /a/b"),
+            ),
+            (
+                json!({"a": "x"}),
+                json!([{"op": "add", "path": "/a/b", "value": 1}]),
+                Err("jsonpatch add operation does not apply: doc is missing path: /a/b"),
+            ),
+            (
+                json!({"a": 1}),
+                json!([{"op": "move", "from": "/a", "path": "/b/c"}]),
+                Err("jsonpatch move operation does not apply: doc is missing destination path: /b/c"),
+            ),
+            (
+                json!({}),
+                json!([{"op": "test", "path": "b", "value": 1}]),
+                Err("jsonpatch test operation does not apply: is missing path: b"),
+            ),
+            (json!({}), json!([{"op": "test", "path": "/b", "value": null}]), Ok(json!({}))),
+            (json!({"a": [1]}), json!([{"op": "remove", "path": "/a/1"}]), Err("Unable to remove invalid index: 1")),
+            (json!({"a": [1]}), json!([{"op": "replace", "path": "/a/2", "value": 3}]), Ok(json!({"a": [1, null, 3]}))),
+            (
+                json!({"a": [1]}),
+                json!([{"op": "add", "path": "/a/x", "value": 3}]),
+                Err("strconv.Atoi: parsing \"x\": invalid syntax"),
+            ),
             (json!({"a": 1}), json!([{"op": "remove", "path": "/b"}]), Err("Unable to remove nonexistent key: b")),
             (json!({"a": 1}), json!([{"op": "test", "path": "/a", "value": 2}]), Err("Testing value /a failed")),
         ];
