@@ -1,10 +1,11 @@
-//! The one door for contributors: `cargo xtask serve`, `build`, `test` and `bench`.
+//! The one door for contributors: `cargo xtask serve`, `build`, `test`, `bench` and `fuzz`.
 //!
 //! Each command installs what it needs and is not there yet, says what it does, and skips what is done. What cannot be
 //! installed is named with the very package and command.
 
 mod bench;
 mod checks;
+mod fuzz;
 mod process;
 mod server;
 mod settings;
@@ -24,6 +25,7 @@ cargo xtask COMMAND
   build          build the page: a static site in dist/
   test [CHECK..] run all checks, or those named: format, clippy, rust, wasm, site, size, page
   bench          measure decisions, the node graph, encryption and audit: natively, and as wasm in Node
+  fuzz [SECONDS] look for bytes at which the readers of stored values fail; ten minutes unless told otherwise
 ";
 
 fn main() -> ExitCode {
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
         ["serve"] => site::build(&root).and_then(|()| server::serve(&root.join("dist"))),
         ["build"] => site::build(&root),
         ["bench"] => bench::run(&root),
+        ["fuzz"] => fuzz::run(&root, "600"),
+        ["fuzz", seconds] if seconds.parse::<u32>().is_ok() => fuzz::run(&root, seconds),
         ["test", names @ ..] => checks::run(&root, names),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
