@@ -159,6 +159,12 @@ const COMMANDS: &[Command<Program>] = &[
         ],
         run: create::secret_docker_registry,
     },
+    Command {
+        words: "create deployment",
+        flags: &[PRINT, VALIDATE, CREATE, "image:l"],
+        run: workloads::create_deployment,
+    },
+    Command { words: "create deploy", flags: &[PRINT, VALIDATE, CREATE, "image:l"], run: workloads::create_deployment },
     Command { words: "create secret tls", flags: &[PRINT, VALIDATE, CREATE, "cert:s key:s"], run: create::secret_tls },
     Command {
         words: "create role",
@@ -238,15 +244,23 @@ const COMMANDS: &[Command<Program>] = &[
 const REFUSED: &str = "annotate attach autoscale certificate completion config convert cordon cp drain edit exec explain \
     expose help logs options plugin port-forward proxy rolling-update rollout set taint top uncordon auth create";
 
+/// What `kubectl create` makes of flags, and not here.
+const UNMADE: &str = "service svc quota resourcequota poddisruptionbudget pdb";
+
+fn contains(words: &str, word: &str) -> bool {
+    words.split_ascii_whitespace().any(|known| known == word)
+}
+
 /// Runs `kubectl ARGUMENTS`.
 pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {
     let (command, flags) = match flags::parse(COMMANDS, arguments) {
         Ok(parsed) => parsed,
         Err(message) => {
             let word = arguments.iter().find(|argument| !argument.starts_with('-')).map_or("", String::as_str);
-            if message.starts_with("Error: unknown command")
-                && REFUSED.split_ascii_whitespace().any(|name| name == word)
-            {
+            let mut words = arguments.iter().map(String::as_str);
+            let refused = message.starts_with("Error: unknown command") && contains(REFUSED, word)
+                || words.find(|word| *word == "create").and(words.next()).is_some_and(|kind| contains(UNMADE, kind));
+            if refused {
                 return Output::failure(1, &format!("error: kubectl {} is not supported here", arguments.join(" ")));
             }
             return Output::failure(1, &message);

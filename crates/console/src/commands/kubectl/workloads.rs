@@ -94,6 +94,46 @@ pub fn run(run: &mut Run<'_>) -> Result<(), Error> {
     }
 }
 
+/// Runs `kubectl create deployment`.
+///
+/// # Errors
+///
+/// See above.
+pub fn create_deployment(run: &mut Run<'_>) -> Result<(), Error> {
+    let flags = run.flags;
+    let Some(name) = flags.arguments.first() else {
+        return Err(Error::usage("create deployment", "NAME is required"));
+    };
+    let images = flags.all("image");
+    if images.is_empty() {
+        return Err("at least one image must be specified".into());
+    }
+    let version = match flags.text("generator") {
+        "" | "deployment-basic/v1beta1" => "extensions/v1beta1",
+        "deployment-basic/apps.v1beta1" => "apps/v1beta1",
+        other => return Err(Error::usage("create deployment", &format!("Generator: {other} not supported."))),
+    };
+    let container = |image: &str| {
+        // The image's name without registry, tag and digest.
+        let last = image.rsplit('/').next().unwrap_or_default();
+        let short = last.split(if last.contains(':') { ':' } else { '@' }).next().unwrap_or_default();
+        fill(r#"{"name":"$name","image":"$image","resources":{}}"#, &[("name", short.into()), ("image", image.into())])
+    };
+    let containers: Vec<Value> = images.iter().map(|image| container(image)).collect();
+    let object = fill(
+        r#"{"kind":"Deployment","apiVersion":"$version",
+            "metadata":{"name":"$name","creationTimestamp":null,"labels":{"app":"$name"}},
+            "spec":{"replicas":1,"selector":{"matchLabels":{"app":"$name"}},
+            "template":{"metadata":{"creationTimestamp":null,"labels":{"app":"$name"}},"spec":{"containers":"$containers"}},
+            "strategy":{}},"status":{}}"#,
+        &[("version", version.into()), ("name", name.as_str().into()), ("containers", containers.into())],
+    );
+    match object {
+        Value::Object(object) => finish(run, name, object),
+        _ => Ok(()),
+    }
+}
+
 fn labels(flags: &Flags, name: &str) -> Result<Value, Error> {
     let given = flags.text("labels");
     if given.is_empty() {
