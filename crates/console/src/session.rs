@@ -69,11 +69,14 @@ enum Machine {
     Stopped(Store),
 }
 
+/// As much of the endless `/dev/urandom` as a program sees.
+const RANDOM: usize = 64 << 10;
+
 impl Session {
     /// A session of the document `source`, with no server yet and an empty etcd.
     pub fn new(release: &'static Release, source: Rc<str>, files: Files, world: World) -> Self {
         Self {
-            variables: BTreeMap::new(),
+            variables: [("HOME".to_owned(), "/root".to_owned())].into(),
             status: 0,
             release,
             source,
@@ -300,8 +303,10 @@ impl Session {
         }
     }
 
-    /// A file of the document, or one that a step wrote, as text.
+    /// A file of the document, or one that a step wrote, as text. A path to it means it too: `./rbac.yaml`,
+    /// `/etc/kubernetes/rbac.yaml`.
     pub fn file(&self, name: &str) -> Option<File> {
+        let name = self.own_name(name);
         match self.written.get(name) {
             Some((bytes, line)) => Some(File {
                 source: self.source.clone(),
@@ -314,13 +319,30 @@ impl Session {
 
     /// A file of the document, one that a step wrote, or a log of the server.
     pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
-        if name == "/dev/null" {
-            return Some(Vec::new());
+        match name {
+            "/dev/null" => return Some(Vec::new()),
+            "/dev/urandom" | "/dev/random" => return Some(self.random(RANDOM)),
+            _ => {}
         }
+        let name = self.own_name(name);
         if let Some((bytes, _)) = self.written.get(name) {
             return Some(bytes.clone());
         }
         self.files.get(name).map(|file| file.text.as_bytes().to_vec())
+    }
+
+    /// The name under which a file is kept that `path` leads to.
+    fn own_name<'a>(&self, path: &'a str) -> &'a str {
+        if self.written.contains_key(path) || self.files.contains_key(path) {
+            return path;
+        }
+        path.rsplit('/').next().unwrap_or(path)
+    }
+
+    /// Random bytes: the same in every replay of the document, and others on every line of it.
+    pub(crate) fn random(&self, count: usize) -> Vec<u8> {
+        let mut world = self.world.apart(format!("urandom@{}", self.line).as_bytes());
+        std::iter::repeat_with(|| world.draw::<32>()).flatten().take(count).collect()
     }
 
     /// Makes `name` an empty file.

@@ -234,9 +234,49 @@ fn certificates() {
         ),
         ("curl -Q", "curl: -Q is not supported here\n"),
         ("curl https://example.com/", "curl: (6) Could not resolve host: example.com\n"),
-        ("openssl req", "openssl: only `openssl x509` is known here\n"),
+        ("openssl req", "openssl: only `openssl x509` and `openssl rand` are known here\n"),
     ] {
         let report = run("test.md", &format!("{files}~~~sh\n{command}\n~~~\n"), None);
         assert_eq!(report.steps[0].output, expected, "{command}");
     }
+}
+
+#[test]
+fn randomness_is_the_documents_own() {
+    check(&[
+        ("head -c 32 /dev/urandom | wc -c", "32\n"),
+        (
+            "A=$(head -c 8 /dev/urandom | base64)\nB=$(head -c 8 /dev/urandom | base64)\necho $A $B | tr ' ' '\\n' | sort | wc -l",
+            "2\n",
+        ),
+        ("openssl rand -hex 4 | wc -c", "9\n"),
+        ("openssl rand -base64 32 | base64 -d | wc -c", "32\n"),
+        ("openssl rand 32", "openssl rand: write `openssl rand -base64 32` or `openssl rand -hex 32`\n"),
+    ]);
+    assert_eq!(last("openssl rand -hex 16"), last("openssl rand -hex 16"));
+    assert_ne!(last("openssl rand -hex 16"), last("\nopenssl rand -hex 16"));
+}
+
+#[test]
+fn sleep_moves_the_clock() {
+    check(&[
+        ("date -s 2017-07-02T18:00:00Z > /dev/null; sleep 90; date +%T", "18:01:30\n"),
+        ("date -s 2017-07-02T18:00:00Z > /dev/null; sleep 1.5m 1h; date +%T", "19:01:30\n"),
+        ("sleep", "sleep: missing operand\n"),
+        ("sleep soon", "sleep: invalid time interval 'soon'\n"),
+        ("sleep -1", "sleep: invalid time interval '-1'\n"),
+        ("sleep 1e300", "sleep: invalid time interval '1e300'\n"),
+        ("sleep d", "sleep: invalid time interval 'd'\n"),
+    ]);
+}
+
+#[test]
+fn files_have_paths_and_copies() {
+    check(&[
+        ("echo a | tee b c; cat b ./c", "a\na\na\n"),
+        ("echo a > b; echo c | tee -a b > d; cat b /tmp/d", "a\nc\nc\n"),
+        ("echo a | sudo tee /etc/b > /dev/null; sudo cat /etc/b", "a\n"),
+        ("sudo -u nobody ls", "sudo: command not found\n"),
+        ("echo $HOME/.kube", "/root/.kube\n"),
+    ]);
 }

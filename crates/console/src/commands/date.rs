@@ -1,4 +1,4 @@
-//! `date`: the session's clock, which stands still until somebody sets it.
+//! `date` and `sleep`: the session's clock, which stands still until somebody moves it.
 //!
 //! Behaviour: GNU coreutils in the C locale and UTC.
 
@@ -46,6 +46,37 @@ pub fn run(arguments: &[String], _: &[u8], session: &mut Session) -> Output {
     match print(&format, shown) {
         Ok(text) => Output::text(format!("{text}\n")),
         Err(unknown) => Output::failure(1, &format!("date: %{unknown} is not supported here")),
+    }
+}
+
+/// `sleep`: moves the clock on, and takes no time.
+pub fn sleep(arguments: &[String], _: &[u8], session: &mut Session) -> Output {
+    let mut moved = TimeDelta::zero();
+    for word in arguments {
+        let (number, unit) = match word.char_indices().last() {
+            Some((at, unit @ ('s' | 'm' | 'h' | 'd'))) => (word.get(..at).unwrap_or_default(), unit),
+            _ => (word.as_str(), 's'),
+        };
+        let seconds = match unit {
+            'm' => 60.0,
+            'h' => 3600.0,
+            'd' => 86_400.0,
+            _ => 1.0,
+        };
+        let millis = number.parse::<f64>().map_or(-1.0, |number| number * seconds * 1000.0);
+        // A century is long enough.
+        if !(0.0..=3.2e12).contains(&millis) {
+            return Output::failure(1, &format!("sleep: invalid time interval '{word}'"));
+        }
+        moved += TimeDelta::milliseconds(millis as i64);
+    }
+    match session.now().checked_add_signed(moved) {
+        Some(_) if arguments.is_empty() => Output::failure(1, "sleep: missing operand"),
+        Some(now) => {
+            session.set_clock(now);
+            Output::default()
+        }
+        None => Output::failure(1, "sleep: the clock does not go that far"),
     }
 }
 

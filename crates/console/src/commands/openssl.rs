@@ -1,4 +1,4 @@
-//! `openssl x509`, and certificates as the clients read them.
+//! `openssl x509` and `openssl rand`, and certificates as the clients read them.
 //!
 //! A certificate file is PEM, or the line that openssl prints for it: `Subject: O=system:nodes, CN=system:node:node-A`.
 //! Behaviour: RFC 5280 section 4.1 and RFC 7468; printed as OpenSSL 3 does.
@@ -36,9 +36,29 @@ pub fn certificate(text: &str) -> Option<Certificate> {
     Some(Certificate { common_name: all("CN").pop().unwrap_or_default(), organizations: all("O") })
 }
 
+/// `openssl rand -base64 32`: a key for an encryption configuration.
+fn rand(arguments: &[String], session: &Session) -> Output {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (form, count) = match words.as_slice() {
+        [form @ ("-base64" | "-hex"), count] => (*form, count.parse().ok().filter(|count| *count <= 1 << 16)),
+        _ => ("", None),
+    };
+    let Some(count) = count else {
+        return Output::failure(1, "openssl rand: write `openssl rand -base64 32` or `openssl rand -hex 32`");
+    };
+    let bytes = session.random(count);
+    Output::text(match form {
+        "-hex" => bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n",
+        // Lines of 48 bytes, as PEM has them.
+        _ => bytes.chunks(48).map(|line| STANDARD.encode(line) + "\n").collect(),
+    })
+}
+
 pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {
-    let Some(("x509", arguments)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) else {
-        return Output::failure(1, "openssl: only `openssl x509` is known here");
+    let arguments = match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("x509", rest)) => rest,
+        Some(("rand", rest)) => return rand(rest, session),
+        _ => return Output::failure(1, "openssl: only `openssl x509` and `openssl rand` are known here"),
     };
     // openssl's options have one dash and are no clusters.
     let mut words = arguments.iter().map(|word| word.as_str());

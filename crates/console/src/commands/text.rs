@@ -1,4 +1,4 @@
-//! The programs that pass text on: cat, echo, printf, head, tail, wc, sort, tr, cut, grep, sed.
+//! The programs that pass text on: cat, tee, echo, printf, head, tail, wc, sort, tr, cut, grep, sed.
 //!
 //! Behaviour: GNU coreutils, grep and sed, as far as documentation uses them.
 
@@ -19,6 +19,24 @@ pub fn cat(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
     let (inputs, mut output) = read_inputs("cat", &files, stdin, session);
     output.stdout = inputs.into_iter().flat_map(|(_, bytes)| bytes).collect();
     output
+}
+
+pub fn tee(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {
+    let (mut files, mut append) = (Vec::new(), false);
+    for argument in Arguments::new(arguments) {
+        match argument {
+            Argument::Operand(file) => files.push(file),
+            Argument::Short('a') | Argument::Long("append") => append = true,
+            other => return unsupported("tee", other),
+        }
+    }
+    for file in files {
+        if !append {
+            session.truncate(file);
+        }
+        session.append(file, stdin);
+    }
+    Output { stdout: stdin.to_vec(), ..Output::default() }
 }
 
 pub fn echo(arguments: &[String], _: &[u8], _: &mut Session) -> Output {

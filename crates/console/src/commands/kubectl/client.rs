@@ -171,9 +171,9 @@ impl<'s> Client<'s> {
         Self { session, headers, certificate: token.is_empty().then_some(admin) }
     }
 
-    /// A file of the document. A path to it means it too: `./rbac.yaml`, `/etc/kubernetes/rbac.yaml`.
+    /// A file of the document.
     pub fn file(&self, name: &str) -> Option<File> {
-        self.session.file(name).or_else(|| self.session.file(name.rsplit('/').next()?))
+        self.session.file(name)
     }
 
     /// Lets the cluster do what is to be waited for.
