@@ -21,7 +21,7 @@ pub fn run(words: &[String]) -> Result<bool, Usage> {
     for diagnostic in &report.diagnostics {
         eprintln!("{}", check::line(diagnostic));
     }
-    print!("{}", draw(&report.graph));
+    print!("{}", draw(&report.graph.unwrap_or_default()));
     Ok(report.diagnostics.iter().all(|diagnostic| diagnostic.severity != "error"))
 }
 

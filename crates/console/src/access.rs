@@ -9,13 +9,14 @@ use portcullis_core::release::Release;
 use portcullis_core::request::RequestInfo;
 use serde::Serialize;
 
+use crate::Engine;
 use crate::report::{self, Location};
 
 /// The columns of the table: the verbs that people ask about.
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
 /// The table, and what one may choose from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Access {
     /// Every subject that is named: `jane`, `group ops`, `serviceaccount kube-system/kube-dns`.
@@ -64,8 +65,14 @@ pub struct Granted {
 
 /// The table for `namespace` (`""`: the whole cluster). With a `resource`, whoever may do something with it, or the one
 /// `subject`; without, what the `subject` may do, and nothing where it is `""` too.
-pub fn access(name: &str, text: &str, namespace: &str, subject: &str, resource: &str) -> Access {
-    let (_, session) = crate::run::replay(name, text, None);
+pub fn access(
+    engine: &mut Engine,
+    (name, text): (&str, &str),
+    namespace: &str,
+    subject: &str,
+    resource: &str,
+) -> Access {
+    let Some(session) = engine.session(name, text) else { return Access::default() };
     let release = session.release();
     let grants: Vec<Grant<'_>> =
         session.cluster().iter().flat_map(|it| it.authorizers.informers().rbac().grants()).collect();
@@ -173,7 +180,7 @@ kubectl -n shop create rolebinding developers --role=developer --user=jane
 "#;
 
     fn table(namespace: &str, subject: &str, resource: &str) -> Vec<String> {
-        let access = access("a.md", DOCUMENT, namespace, subject, resource);
+        let access = access(&mut Engine::default(), ("a.md", DOCUMENT), namespace, subject, resource);
         let mark = |cell: &Cell| match cell.answer {
             "yes" => "y",
             "some" => "s",
@@ -197,7 +204,7 @@ kubectl -n shop create rolebinding developers --role=developer --user=jane
             who.contains(&"jane ss------".to_owned()) && who.contains(&"group system:masters yyyyyyyy".to_owned()),
             "{who:?}"
         );
-        let all = access("a.md", DOCUMENT, "shop", "jane", "pods");
+        let all = access(&mut Engine::default(), ("a.md", DOCUMENT), "shop", "jane", "pods");
         assert_eq!(all.namespaces, ["kube-public", "kube-system", "shop"]);
         let granted = &all.rows[0].cells[0].granted[0];
         assert_eq!((granted.rule.line, granted.binding.line), (6, 11));

@@ -4,10 +4,10 @@ pub mod access;
 pub mod arguments;
 pub mod audit;
 pub mod commands;
+mod engine;
 mod http;
 pub mod inspect;
 pub mod report;
-mod run;
 pub mod secrets;
 pub mod session;
 mod shell;
@@ -16,4 +16,4 @@ pub mod transcript;
 #[path = "../../../tests/vectors.rs"]
 mod vectors;
 
-pub use run::run;
+pub use engine::{Engine, run};

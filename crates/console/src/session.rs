@@ -14,7 +14,13 @@ use portcullis_core::storage::{Entry, Format, Store};
 use portcullis_core::world::World;
 
 use portcullis_core::apiserver::Server;
-use portcullis_core::apiserver::cluster::Cluster;
+use portcullis_core::apiserver::cluster::{Cluster, Loaded};
+
+/// The path that a flag may name, and the file's own name.
+fn path_of(flag: &str) -> (&str, &str) {
+    let path = flag.split_once('=').map_or(flag, |(_, value)| value);
+    (path, path.rsplit('/').next().unwrap_or_default())
+}
 
 /// One pair of etcd, with the revisions that etcd keeps of it.
 pub(crate) struct KeyValue {
@@ -32,7 +38,8 @@ pub struct NotRunning;
 /// Where a request over the network ends that reaches nobody: curl's status and message.
 pub type Unreachable = (u8, String);
 
-/// What the commands of a document share.
+/// What the commands of a document share. A clone costs little however much the cluster holds.
+#[derive(Clone)]
 pub struct Session {
     /// The shell's variables.
     pub(crate) variables: BTreeMap<String, String>,
@@ -53,7 +60,7 @@ pub struct Session {
 }
 
 /// What stands behind the audit backends of every server that ran.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct AuditBackends {
     log: Vec<String>,
     deliveries: Vec<Delivery>,
@@ -63,6 +70,7 @@ struct AuditBackends {
 }
 
 /// The machine that the API server runs on.
+#[derive(Clone)]
 enum Machine {
     Running(Box<Server>),
     /// Nothing runs; what etcd holds stays.
@@ -128,16 +136,23 @@ impl Session {
         let mut files = self.files.clone();
         let written = self.written.keys().filter_map(|name| Some((name.clone(), self.file(name)?)));
         files.extend(written);
-        for flag in flags {
-            let path = flag.split_once('=').map_or(flag.as_str(), |(_, value)| value);
-            let name = path.rsplit('/').next().unwrap_or_default();
-            if !files.contains_key(path)
-                && let Some(file) = files.get(name).cloned()
-            {
-                files.insert(path.to_owned(), file);
-            }
-        }
+        let named = flags.iter().filter_map(|flag| {
+            let (path, name) = path_of(flag);
+            (!files.contains_key(path)).then(|| Some((path.to_owned(), files.get(name)?.clone())))?
+        });
+        let named: Vec<(String, File)> = named.collect();
+        files.extend(named);
         files
+    }
+
+    /// Those of the document's files that flags name, as [`Session::restart`] finds them.
+    pub(crate) fn files_named(&self, flags: &[String]) -> Vec<(String, File)> {
+        let named = flags.iter().filter_map(|flag| {
+            let (path, name) = path_of(flag);
+            let file = self.files.get(path).or_else(|| self.files.get(name))?;
+            Some((path.to_owned(), file.clone()))
+        });
+        named.collect()
     }
 
     /// What the flags of the last start ask for and is not done.
@@ -145,11 +160,24 @@ impl Session {
         std::mem::take(&mut self.notes)
     }
 
-    /// Loads a cluster as found.
-    pub fn load(&mut self, objects: Vec<Object>) -> Vec<Diagnostic> {
+    /// The session with other files.
+    pub(crate) fn with_files(self, files: Files) -> Self {
+        Self { files, ..self }
+    }
+
+    /// Loads an object of a cluster as found; `None` where no server runs.
+    pub(crate) fn load(&mut self, object: &Rc<Object>) -> Option<Loaded> {
         match &mut self.machine {
-            Machine::Running(server) => server.load(objects, &mut self.world),
-            Machine::Stopped(_) => Vec::new(),
+            Machine::Running(server) => Some(server.load_object(object, &mut self.world)),
+            Machine::Stopped(_) => None,
+        }
+    }
+
+    /// Loads `object` in the place of another, as if it had been there at once; `None` where that would change more.
+    pub(crate) fn load_instead(&mut self, before: &Loaded, object: &Rc<Object>) -> Option<Loaded> {
+        match &mut self.machine {
+            Machine::Running(server) => server.load_instead(before, object, &mut self.world),
+            Machine::Stopped(_) => None,
         }
     }
 

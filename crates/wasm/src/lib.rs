@@ -2,6 +2,9 @@
 //!
 //! It only translates. What is wrong with a document is in its report; nothing is thrown for it.
 
+use std::cell::RefCell;
+
+use portcullis_console::{Engine, access};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::JsValue;
@@ -16,16 +19,59 @@ pub fn start() {
     std::panic::set_hook(Box::new(console_error_panic_hook::hook));
 }
 
+thread_local! {
+    /// What was made for one document serves the next, which most often differs by a letter.
+    static ENGINE: RefCell<Engine> = RefCell::default();
+}
+
+/// Maps become plain objects and what is missing `null`, as in the JSON of `portcullis run`.
+fn to_js(value: &impl Serialize) -> Result<JsValue, js_sys::Error> {
+    value.serialize(&Serializer::json_compatible()).map_err(|error| js_sys::Error::new(&error.to_string()))
+}
+
 /// Runs the Markdown `document`, which its report calls `name`.
 ///
 /// # Errors
 ///
 /// None that a document can cause: only the JavaScript engine's own, where it cannot make the objects of the report.
-#[wasm_bindgen(unchecked_return_type = "Report")]
+#[wasm_bindgen(unchecked_return_type = "Report & { graph: Graph; etcd: Stored[] }")]
 pub fn evaluate(name: &str, document: &str) -> Result<JsValue, js_sys::Error> {
-    let report = portcullis_console::run(name, document, None);
-    // Maps become plain objects and what is missing `null`, as in the JSON of `portcullis run`.
-    report.serialize(&Serializer::json_compatible()).map_err(|error| js_sys::Error::new(&error.to_string()))
+    let report = ENGINE.with_borrow_mut(|engine| {
+        let mut report = engine.run(name, document, None);
+        (report.graph, report.etcd) = (Some(engine.graph()), Some(engine.etcd()));
+        report
+    });
+    to_js(&report)
+}
+
+/// The same without the graph and what etcd holds, which are large where the cluster is: [`graph`] and [`etcd`] give them.
+///
+/// # Errors
+///
+/// As for [`evaluate`].
+#[wasm_bindgen(unchecked_return_type = "Report")]
+pub fn answer(name: &str, document: &str) -> Result<JsValue, js_sys::Error> {
+    to_js(&ENGINE.with_borrow_mut(|engine| engine.run(name, document, None)))
+}
+
+/// The graph at the end of the document that was run last.
+///
+/// # Errors
+///
+/// As for [`evaluate`].
+#[wasm_bindgen(unchecked_return_type = "Graph")]
+pub fn graph() -> Result<JsValue, js_sys::Error> {
+    to_js(&ENGINE.with_borrow(Engine::graph))
+}
+
+/// What etcd holds at the end of the document that was run last.
+///
+/// # Errors
+///
+/// As for [`evaluate`].
+#[wasm_bindgen(unchecked_return_type = "Stored[]")]
+pub fn etcd() -> Result<JsValue, js_sys::Error> {
+    to_js(&ENGINE.with_borrow(Engine::etcd))
 }
 
 /// Who may do what at the end of the Markdown `document`, by RBAC: who may do something with `resource`, or what `subject` may
@@ -42,8 +88,8 @@ pub fn access(
     subject: &str,
     resource: &str,
 ) -> Result<JsValue, js_sys::Error> {
-    let access = portcullis_console::access::access(name, document, namespace, subject, resource);
-    access.serialize(&Serializer::json_compatible()).map_err(|error| js_sys::Error::new(&error.to_string()))
+    let find = |engine: &mut Engine| access::access(engine, (name, document), namespace, subject, resource);
+    to_js(&ENGINE.with_borrow_mut(find))
 }
 
 /// What in the Markdown `document` is secret, each with its line: `data.password of Secret/default/mysecret (line 7)`.
@@ -74,7 +120,7 @@ pub fn inspect(config: &str, key: &str, dump: &[u8]) -> Result<JsValue, js_sys::
     let failed = |message: String| js_sys::Error::new(&message);
     let inspection = portcullis_console::inspect::inspect(release, given(config), given(key), dump).map_err(failed)?;
     let report = portcullis_console::report::Inspection::from(&inspection);
-    report.serialize(&Serializer::json_compatible()).map_err(|error| failed(error.to_string()))
+    to_js(&report)
 }
 
 /// The package's version.

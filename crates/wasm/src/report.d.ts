@@ -10,12 +10,14 @@ export interface Report {
   files: ReportFile[];
   /** Its commands, in order. */
   steps: Step[];
-  /** Which node reaches which object, at the document's end. */
-  graph: Graph;
+  /** Which node reaches which object, at the document's end; absent where it is asked for apart. */
+  graph?: Graph;
   /** What its requests left in the audit backends. */
   audit: AuditTrail;
-  /** What etcd holds at the document's end, by key. */
-  etcd: Stored[];
+  /** How many Secrets of the document stand in etcd in plain text while others, or those written next, are encrypted. */
+  plainSecrets: number;
+  /** What etcd holds at the document's end, by key; absent where it is asked for apart. */
+  etcd?: Stored[];
   /** What is wrong with it. */
   diagnostics: Diagnostic[];
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use portcullis_console::Engine;
 use portcullis_console::report::{
     Admission, Attributes, AuditEvent, AuditTrail, Audited, Authorization, Authorizer, Because, Bytes, Delivery,
     Diagnostic, Edge, Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Report, Request,
@@ -32,7 +33,8 @@ fn every_member_is_declared_with_its_type() {
     let inspection = serde_json::to_value(inspection).unwrap();
     check(&interfaces, &inspection, "Inspection", "Inspection", &mut seen);
     let document = "```sh\nkubectl create role r --verb=get --resource=secrets --resource-name=tls\nkubectl create rolebinding b --role=r --user=u\n```\n";
-    let access = portcullis_console::access::access("x.md", document, "default", "u", "secrets");
+    let access =
+        portcullis_console::access::access(&mut Engine::default(), ("x.md", document), "default", "u", "secrets");
     check(&interfaces, &serde_json::to_value(access).unwrap(), "Access", "Access", &mut seen);
     // Nothing is declared that the report does not have.
     for (interface, members) in &interfaces {
@@ -183,16 +185,17 @@ fn full() -> Report {
         release: text(),
         files: vec![File { name: text(), line: 1, end_line: 1 }],
         steps: vec![step],
-        graph: Graph {
+        graph: Some(Graph {
             vertices: vec![Vertex { kind: "Pod", namespace: text(), name: text(), exists: true, location: location() }],
             edges: vec![Edge { from: 0, to: 0, location: location() }],
             hidden: 0,
-        },
+        }),
         audit: AuditTrail {
             log: vec![text()],
             deliveries: vec![Delivery { method: text(), url: text(), headers: pairs(), body: text() }],
         },
-        etcd: vec![Stored {
+        plain_secrets: 1,
+        etcd: Some(vec![Stored {
             key: text(),
             revision: 1,
             provider: text(),
@@ -203,7 +206,7 @@ fn full() -> Report {
             parts: bytes().parts,
             plain: Some(text()),
             plain_parts: bytes().plain_parts,
-        }],
+        }]),
         diagnostics: vec![Diagnostic { severity: "error", file: text(), line: 1, column: 1, message: text() }],
     }
 }

@@ -99,7 +99,7 @@ fn options(arguments: &[String]) -> Result<Options<'_>, Output> {
 
 /// The pairs that a command names: one key, a range up to a key, a prefix, or all from a key on.
 fn chosen(options: &Options<'_>, (key, end): (&str, Option<&str>), session: &mut Session) -> Vec<KeyValue> {
-    let mut pairs = session.etcd(if options.prefix { key } else { "" });
+    let mut pairs = session.etcd(if options.prefix || (end.is_none() && !options.from_key) { key } else { "" });
     pairs.retain(|pair| match end {
         _ if options.prefix => true,
         _ if options.from_key => pair.key.as_str() >= key,

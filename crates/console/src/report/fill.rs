@@ -176,6 +176,19 @@ pub fn etcd(store: &Store, format: &Format, written: &BTreeSet<String>) -> Vec<S
     stored.collect()
 }
 
+/// How many Secrets of the document stand in plain text while others, or those written next, are encrypted.
+pub fn plain_secrets(store: &Store, format: &Format, written: &BTreeSet<String>) -> usize {
+    const SECRETS: &str = "/registry/secrets/";
+    let (mut plain, mut encrypted) = (0, !format.writes_plain(SECRETS));
+    for (key, entry) in store.range(SECRETS) {
+        let own = entry.object.as_ref().map_or(true, |object| object.origin.is_some()) || written.contains(key);
+        let is_plain = entry.provider(key, format).0 == "identity";
+        plain += usize::from(own && is_plain);
+        encrypted |= !is_plain;
+    }
+    if encrypted { plain } else { 0 }
+}
+
 impl From<&inspect::Inspection> for Inspection {
     fn from(inspection: &inspect::Inspection) -> Self {
         let behind = inspection.provider != "identity" && !inspection.plain.is_empty();

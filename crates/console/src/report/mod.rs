@@ -8,7 +8,7 @@ mod summary;
 
 use serde::Serialize;
 
-pub(crate) use fill::{audit_trail, diagnostics, etcd, exchange, files, graph, location};
+pub(crate) use fill::{audit_trail, diagnostics, etcd, exchange, files, graph, location, plain_secrets};
 
 /// The interface's version.
 pub const VERSION: u32 = 1;
@@ -27,12 +27,16 @@ pub struct Report {
     pub files: Vec<File>,
     /// Its commands, in order.
     pub steps: Vec<Step>,
-    /// Which node reaches which object, at the document's end.
-    pub graph: Graph,
+    /// Which node reaches which object, at the document's end; absent where it is asked for apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph: Option<Graph>,
     /// What its requests left in the audit backends.
     pub audit: AuditTrail,
-    /// What etcd holds at the document's end, by key.
-    pub etcd: Vec<Stored>,
+    /// How many Secrets of the document stand in etcd in plain text while others, or those written next, are encrypted.
+    pub plain_secrets: usize,
+    /// What etcd holds at the document's end, by key; absent where it is asked for apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub etcd: Option<Vec<Stored>>,
     /// What is wrong with it.
     pub diagnostics: Vec<Diagnostic>,
 }

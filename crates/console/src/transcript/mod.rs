@@ -58,6 +58,13 @@ pub struct File {
     pub text: Rc<str>,
 }
 
+impl File {
+    /// The file, of the document `source`.
+    pub(crate) fn file(&self, source: &Rc<str>) -> portcullis_core::apiserver::File {
+        portcullis_core::apiserver::File { source: source.clone(), first_line: self.line, text: self.text.clone() }
+    }
+}
+
 /// One command and what the document says it prints.
 #[derive(Clone, Debug)]
 pub struct Step {

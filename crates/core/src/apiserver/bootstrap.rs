@@ -43,21 +43,20 @@ pub(super) fn run(cluster: &mut Cluster, world: &mut World) {
         return;
     }
     for expected in cluster.release.bootstrap_policy(modes.contains(&Mode::Node)) {
-        let Some(existing) = stored(cluster, &expected) else {
-            write(cluster, world, "POST", &expected);
-            continue;
-        };
-        let is_binding = text(&expected, "kind").ends_with("Binding");
-        let outcome = match is_binding {
-            true => reconcile_binding(&existing, &expected),
-            false => reconcile_role(&existing, &expected).map_or(Reconciled::Unchanged, Reconciled::Update),
+        let outcome = match stored(cluster, expected) {
+            None => {
+                write(cluster, world, "POST", expected);
+                continue;
+            }
+            Some(existing) if text(expected, "kind").ends_with("Binding") => reconcile_binding(existing, expected),
+            Some(existing) => reconcile_role(existing, expected).map_or(Reconciled::Unchanged, Reconciled::Update),
         };
         match outcome {
             Reconciled::Unchanged => {}
             Reconciled::Update(updated) => write(cluster, world, "PUT", &updated),
             Reconciled::Recreate => {
-                write(cluster, world, "DELETE", &expected);
-                write(cluster, world, "POST", &expected);
+                write(cluster, world, "DELETE", expected);
+                write(cluster, world, "POST", expected);
             }
         }
     }
@@ -78,11 +77,11 @@ fn name_of(object: &Value) -> (&str, &str) {
 }
 
 /// The stored object with the kind and name of `object`.
-fn stored(cluster: &Cluster, object: &Value) -> Option<Value> {
+fn stored<'a>(cluster: &'a Cluster, object: &Value) -> Option<&'a Value> {
     let resource = cluster.release.resource_of(text(object, "apiVersion"), text(object, "kind"))?;
     let (namespace, name) = name_of(object);
     let entry = cluster.store.get(&resource.key(namespace, name))?;
-    entry.object.as_ref().ok().map(|object| object.value.clone())
+    entry.object.as_ref().ok().map(|object| &object.value)
 }
 
 /// A request of the server to itself.

@@ -14,7 +14,7 @@ use crate::storage::{Entry, Format, Store};
 use crate::world::World;
 
 /// What an API server works on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Cluster {
     /// Whose behaviour.
     pub release: &'static Release,
@@ -35,8 +35,28 @@ pub struct Cluster {
 
 pub(super) type Touched = BTreeMap<String, Option<Rc<Object>>>;
 
+/// What became of an object that was loaded.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// `None` where it was left out.
+    place: Option<LoadedPlace>,
+    /// What is to be said of it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Where it is in the store.
+#[derive(Clone, Debug)]
+struct LoadedPlace {
+    key: String,
+    revision: u64,
+    /// Whether its UID stands in the text.
+    own_uid: bool,
+    /// Whether nothing else that is loaded depends on it: a role or a binding with a name of its own.
+    alone: bool,
+}
+
 /// Makes version-1 UUIDs: time, and a node that stays the same while the server runs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Uids {
     /// In 100 ns since 15 October 1582.
     last: u64,
@@ -133,22 +153,49 @@ impl Cluster {
     /// An object that is there already is replaced and keeps its UID. What is no object of the release is left out with
     /// an error; what the server would refuse is taken with a warning.
     pub fn load(&mut self, objects: Vec<Object>, world: &mut World) -> Vec<Diagnostic> {
-        let mut diagnostics = Vec::new();
-        for mut object in objects {
-            diagnostics.extend(read_words_as_text(self.release, &mut object));
-            if let Err((severity, message)) = self.load_one(&object, world) {
-                let place = object.origin.as_ref().map(|origin| origin.place(&[PathStep::Key("metadata")]));
-                let place = place.filter(|_| severity == Severity::Warning);
-                let place = place.or_else(|| object.origin.as_ref().map(|origin| origin.place(&[])));
-                let (file, line) = place.map_or_else(|| (Rc::from(""), 0), |place| (place.file, place.line));
-                diagnostics.push(Diagnostic { severity, file, line, column: 0, message });
-            }
-        }
-        diagnostics
+        objects.into_iter().flat_map(|object| self.load_object(&Rc::new(object), world).diagnostics).collect()
     }
 
-    fn load_one(&mut self, object: &Object, world: &mut World) -> Result<(), (Severity, String)> {
-        let error = |message: String| (Severity::Error, message);
+    /// Takes one object as found: see [`Cluster::load`].
+    pub fn load_object(&mut self, object: &Rc<Object>, world: &mut World) -> Loaded {
+        self.take(object, None, world)
+    }
+
+    /// Takes `object` in the place of what was loaded before: the cluster is then as if it had been loaded at that time.
+    /// `None` where more than the one object would have become otherwise; the cluster is as it was.
+    pub fn load_instead(&mut self, before: &Loaded, object: &Rc<Object>, world: &mut World) -> Option<Loaded> {
+        let loaded = self.take(object, Some(before), world);
+        loaded.place.is_some().then_some(loaded)
+    }
+
+    fn take(&mut self, object: &Rc<Object>, before: Option<&Loaded>, world: &mut World) -> Loaded {
+        let mut diagnostics = Vec::new();
+        let mut object = object.clone();
+        if object.origin.as_ref().is_some_and(|origin| origin.has_spellings()) {
+            diagnostics = read_words_as_text(self.release, Rc::make_mut(&mut object));
+        }
+        let (place, problem) = match self.load_one(&object, before, world) {
+            Ok((place, warning)) => (Some(place), warning.map(|warning| (Severity::Warning, warning))),
+            Err(error) => (None, Some((Severity::Error, error))),
+        };
+        if let Some((severity, message)) = problem {
+            let place = object.origin.as_ref().map(|origin| origin.place(&[PathStep::Key("metadata")]));
+            let place = place.filter(|_| severity == Severity::Warning);
+            let place = place.or_else(|| object.origin.as_ref().map(|origin| origin.place(&[])));
+            let (file, line) = place.map_or_else(|| (Rc::from(""), 0), |place| (place.file, place.line));
+            diagnostics.push(Diagnostic { severity, file, line, column: 0, message });
+        }
+        Loaded { place, diagnostics }
+    }
+
+    /// Gives where the object is and a warning, or why it is left out.
+    fn load_one(
+        &mut self,
+        object: &Object,
+        before: Option<&Loaded>,
+        world: &mut World,
+    ) -> Result<(LoadedPlace, Option<String>), String> {
+        let error = |message: String| message;
         let (api_version, kind) = (object.api_version(), object.kind());
         let release = self.release;
         let Some(resource) = release.resource_of(api_version, kind) else {
@@ -163,7 +210,11 @@ impl Cluster {
         let decoded =
             decoded.map_err(|reason| error(format!("{kind} {:?} cannot be read: {reason}", object.name())))?;
         let mut value = rest::to_hub(release, resource, hub, decoded);
-        let found = value.clone();
+        // What the text says of the cluster's doing is how it was found.
+        let said = [&["status"][..], &["metadata", "generation"], &["spec", "username"], &["spec", "groups"]];
+        let part = |value: &Value, path: &[&str]| path.iter().try_fold(value, |value, key| value.get(*key)).cloned();
+        let kept = said.map(|path| part(&object.value, path).and_then(|_| part(&value, path)));
+        let created = member(&value, "metadata.creationTimestamp").cloned();
         if hub.namespaced {
             if text(&value, "metadata.namespace").is_empty() {
                 set(&mut value, &["metadata", "namespace"], Some("default".into()));
@@ -171,7 +222,12 @@ impl Cluster {
         } else {
             set(&mut value, &["metadata", "namespace"], None);
         }
+        let mut alone = hub.group == "rbac.authorization.k8s.io";
         if text(&value, "metadata.name").is_empty() {
+            alone = false;
+            if before.is_some() {
+                return Err(String::new());
+            }
             let base = text(&value, "metadata.generateName").to_owned();
             if base.is_empty() {
                 return Err(error(format!("This {kind} has no metadata.name and is left out.")));
@@ -179,21 +235,30 @@ impl Cluster {
             set(&mut value, &["metadata", "name"], Some(rest::generate_name(&base, world).into()));
         }
         rest::prepare_for_create(hub.kind, &mut value, &User::default());
-        // What the text says of the cluster's doing is how it was found.
-        for path in [&["status"][..], &["metadata", "generation"], &["spec", "username"], &["spec", "groups"]] {
-            let said = path.iter().try_fold(&object.value, |value, key| value.get(*key));
-            let kept = path.iter().try_fold(&found, |value, key| value.get(*key));
-            if let (Some(_), Some(kept)) = (said, kept) {
-                set(&mut value, path, Some(kept.clone()));
+        for (path, kept) in said.into_iter().zip(kept) {
+            if kept.is_some() {
+                set(&mut value, path, kept);
             }
         }
         let key = hub.key(text(&value, "metadata.namespace"), text(&value, "metadata.name"));
-        let uid = match self.store.get(&key).map(|entry| &entry.object) {
-            _ if !object.uid().is_empty() => object.uid().to_owned(),
+        let own_uid = !object.uid().is_empty();
+        let old = match before {
+            Some(Loaded { place: Some(before), .. }) => {
+                let entry = self.store.get(&before.key).filter(|entry| {
+                    let moves = before.key == key || (entry.version == 1 && self.store.get(&key).is_none());
+                    let same = entry.revision == before.revision && before.own_uid == own_uid;
+                    moves && same && alone && before.alone
+                });
+                Some(entry.ok_or_else(String::new)?)
+            }
+            Some(_) => return Err(String::new()),
+            None => self.store.get(&key),
+        };
+        let uid = match old.map(|entry| &entry.object) {
+            _ if own_uid => object.uid().to_owned(),
             Some(Ok(old)) => old.uid().to_owned(),
             _ => self.new_uid(world),
         };
-        let created = member(&found, "metadata.creationTimestamp").cloned();
         let nanos = fill_system_fields(&mut value, uid, world);
         let creation_nanos = if created.is_some() { 0 } else { nanos };
         if created.is_some() {
@@ -207,15 +272,21 @@ impl Cluster {
         let value = release.canonical(hub.api_version(), hub.kind, value).map_err(error)?;
         let name = text(&value, "metadata.name").to_owned();
         let object = Object { creation_nanos, ..Object::new(value, object.origin.clone()) };
-        let object = self.store.put(&key, object);
-        self.authorizers.informers_mut().upsert(&object);
-        match wrong {
-            Some(reason) => {
-                let message = format!("The API server would refuse {kind} {name:?}: {reason}. It is loaded as found.");
-                Err((Severity::Warning, message))
+        let object = match before.and_then(|before| before.place.as_ref()) {
+            Some(before) => {
+                let (old, new) = self.store.replace(&before.key, &key, object).ok_or_else(String::new)?;
+                if let Ok(old) = old {
+                    self.authorizers.informers_mut().delete(&old);
+                }
+                new
             }
-            None => Ok(()),
-        }
+            None => self.store.put(&key, object),
+        };
+        self.authorizers.informers_mut().upsert(&object);
+        let revision = self.store.get(&key).map_or(0, |entry| entry.revision);
+        let warning = wrong
+            .map(|reason| format!("The API server would refuse {kind} {name:?}: {reason}. It is loaded as found."));
+        Ok((LoadedPlace { key, revision, own_uid, alone }, warning))
     }
 
     /// `pod` on `node`, as a Binding makes it: with the condition `PodScheduled`.

@@ -31,7 +31,7 @@ use crate::request::{Request, RequestInfo};
 use crate::storage;
 
 /// A file that a flag names, as the user gave it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     /// The user's text that holds it, as in [`crate::manifest::Place::file`].
     pub source: Rc<str>,

@@ -1,6 +1,8 @@
 //! A running API server.
 
-use super::cluster::Cluster;
+use std::rc::Rc;
+
+use super::cluster::{Cluster, Loaded};
 use super::rest::{self, Answer, Call};
 use super::reviews::{self, Review};
 use super::routes::{Facts, Route, route};
@@ -21,7 +23,7 @@ use crate::storage::{self, Format, Store};
 use crate::world::World;
 
 /// A server over an etcd, as its flags configure it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Server {
     cluster: Cluster,
     authenticators: Authenticators,
@@ -112,6 +114,16 @@ impl Server {
     /// Puts objects into the store as they were found, without asking who may.
     pub fn load(&mut self, objects: Vec<Object>, world: &mut World) -> Vec<Diagnostic> {
         self.cluster.load(objects, world)
+    }
+
+    /// Puts one object into the store as it was found.
+    pub fn load_object(&mut self, object: &Rc<Object>, world: &mut World) -> Loaded {
+        self.cluster.load_object(object, world)
+    }
+
+    /// Puts `object` where another was loaded, as if it had been loaded then; `None` where that would change more.
+    pub fn load_instead(&mut self, before: &Loaded, object: &Rc<Object>, world: &mut World) -> Option<Loaded> {
+        self.cluster.load_instead(before, object, world)
     }
 
     /// Lets the stand-ins for controllers, scheduler and kubelets do what is due, and audit batches leave.

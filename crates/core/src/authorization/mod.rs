@@ -59,24 +59,33 @@ impl Mode {
     }
 }
 
-/// The objects that authorizers look at, kept in step with the store as the server's informers are.
-#[derive(Debug, Default)]
+/// The objects that authorizers look at, kept in step with the store as the server's informers are. A clone costs nothing
+/// until one of the two is told of a change.
+#[derive(Clone, Debug, Default)]
 pub struct Informers {
-    rbac: rbac::RuleResolver,
-    graph: Graph,
+    rbac: Rc<rbac::RuleResolver>,
+    graph: Rc<Graph>,
 }
 
 impl Informers {
     /// An object was created or changed. `object` is the stored one, of the version that the store keeps.
     pub fn upsert(&mut self, object: &Rc<Object>) {
-        self.rbac.upsert(object);
-        self.graph.upsert(object);
+        if rbac::RuleResolver::concerns(object) {
+            Rc::make_mut(&mut self.rbac).upsert(object);
+        }
+        if Graph::concerns(object) {
+            Rc::make_mut(&mut self.graph).upsert(object);
+        }
     }
 
     /// An object was deleted.
     pub fn delete(&mut self, object: &Object) {
-        self.rbac.delete(object);
-        self.graph.delete(object);
+        if rbac::RuleResolver::concerns(object) {
+            Rc::make_mut(&mut self.rbac).delete(object);
+        }
+        if Graph::concerns(object) {
+            Rc::make_mut(&mut self.graph).delete(object);
+        }
     }
 
     /// The roles and bindings.
@@ -91,7 +100,7 @@ impl Informers {
 }
 
 /// The authorizers of `--authorization-mode`, in its order, behind the hidden one that lets `system:masters` do everything.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Authorizers {
     modes: Vec<Mode>,
     abac: abac::Policies,

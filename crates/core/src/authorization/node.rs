@@ -21,7 +21,7 @@ pub fn identity(user: &User) -> Option<&str> {
 }
 
 /// What every node may do whatever runs on it: the rules of the release's ClusterRole `system:node`, compiled in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rules(Vec<Rule>);
 
 impl Rules {

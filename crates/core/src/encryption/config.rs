@@ -16,7 +16,7 @@ const MORE_THAN_ONE: &str =
     "more than one provider specified in a single element, should split into different list elements";
 
 /// An EncryptionConfig. The default one encrypts nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// By group and resource as the file names them; the resource `*` stands for all of its group.
     transformers: BTreeMap<(String, String), Transformer>,
@@ -30,6 +30,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether it encrypts nothing.
+    pub fn is_empty(&self) -> bool {
+        self.transformers.is_empty()
+    }
+
     /// Reads the file's text. The error is the server's, as it prints it behind
     /// `error while parsing encryption provider configuration file "P": `.
     pub fn parse(text: &str) -> Result<Self, String> {

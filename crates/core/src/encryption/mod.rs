@@ -18,7 +18,7 @@ pub use config::Config;
 use cipher::Cipher;
 
 /// The transformers of one resource, in the order in which the configuration lists their providers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Transformer {
     /// `None` where no configuration names the resource: then every byte passes, even those of an encrypted value.
     providers: Option<Vec<Rc<Provider>>>,

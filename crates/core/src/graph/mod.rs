@@ -73,7 +73,7 @@ type Edge = (Vertex, Option<Vertex>, Vertex);
 type Names = HashMap<Rc<str>, Vertex>;
 
 /// The graph. An added, changed or deleted object touches its own edges only.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Graph {
     /// By kind, namespace and name.
     index: [HashMap<Rc<str>, Names>; 6],
@@ -86,7 +86,7 @@ pub struct Graph {
     backward: BTreeSet<Edge>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     kind: Kind,
     namespace: Rc<str>,
@@ -97,6 +97,11 @@ struct Entry {
 }
 
 impl Graph {
+    /// Whether `object` has a part in the graph.
+    pub fn concerns(object: &Object) -> bool {
+        Kind::of(object).is_some()
+    }
+
     /// Adds or replaces `object`. What has no part in the graph is ignored.
     pub fn upsert(&mut self, object: &Rc<Object>) {
         let Some(kind) = Kind::of(object) else { return };

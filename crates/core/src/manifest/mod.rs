@@ -12,11 +12,13 @@ pub mod json;
 mod object;
 mod origin;
 mod read;
+mod reading;
 pub mod yaml;
 
 pub use object::Object;
 pub use origin::{Origin, OriginBuilder, PathStep};
 pub use read::{Document, objects, parse};
+pub use reading::{Manifest, Reading};
 
 /// Where something stands: a text that the user gave, and lines in it (1-based, both ends included).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

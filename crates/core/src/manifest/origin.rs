@@ -1,5 +1,6 @@
 //! Where each part of an object stands in the text that it came from.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::Place;
@@ -19,6 +20,8 @@ pub enum PathStep<'a> {
 #[derive(Debug)]
 pub struct Origin {
     file: Rc<str>,
+    /// How many lines further down the text stands than where it was read, wrapping. Shared by all that came from one text.
+    moved: Rc<Cell<u32>>,
     nodes: Box<[Node]>,
     /// Booleans that the text spells in another way than `true` and `false`, by the index of their node.
     spelled: Box<[(u32, Box<str>)]>,
@@ -37,7 +40,13 @@ struct Node {
 impl Origin {
     /// An origin of which only the lines are known: an object that a command made.
     pub fn lines(file: Rc<str>, line: u32, end_line: u32) -> Self {
-        Self { file, nodes: Box::new([Node { label: 0, line, end_line, next: 1 }]), spelled: Box::default() }
+        let nodes = Box::new([Node { label: 0, line, end_line, next: 1 }]);
+        Self { file, moved: Rc::default(), nodes, spelled: Box::default() }
+    }
+
+    /// By how many lines its text moves: set it, and the origin and all that were taken from it move along.
+    pub(super) fn moved(&self) -> &Rc<Cell<u32>> {
+        &self.moved
     }
 
     /// The text's name, as in [`Place::file`].
@@ -48,7 +57,9 @@ impl Origin {
     /// The place of the part at `path`; where the text has no such part (a default), the nearest part around it.
     pub fn place(&self, path: &[PathStep<'_>]) -> Place {
         let at = self.nearest(path);
-        let (line, end_line) = self.nodes.get(at).map_or((0, 0), |node| (node.line, node.end_line));
+        let moved = self.moved.get();
+        let lines = |node: &Node| (node.line.wrapping_add(moved), node.end_line.wrapping_add(moved));
+        let (line, end_line) = self.nodes.get(at).map_or((0, 0), lines);
         Place { file: self.file.clone(), line, end_line }
     }
 
@@ -77,7 +88,7 @@ impl Origin {
         let start = self.spelled.partition_point(|(node, _)| (*node as usize) < from);
         let spelled = self.spelled.iter().skip(start).take_while(|(node, _)| (*node as usize) < to);
         let spelled = spelled.map(|(node, text)| (node - from as u32, text.clone())).collect();
-        Self { file: self.file.clone(), nodes, spelled }
+        Self { file: self.file.clone(), moved: self.moved.clone(), nodes, spelled }
     }
 
     /// The origins of the elements of the sequence at `path`, each with its index; in one pass, however many there are.
@@ -154,7 +165,7 @@ impl OriginBuilder {
 
     /// The finished origin of a text named `file`.
     pub fn finish(self, file: Rc<str>) -> Origin {
-        Origin { file, nodes: self.nodes.into(), spelled: self.spelled.into() }
+        Origin { file, moved: Rc::default(), nodes: self.nodes.into(), spelled: self.spelled.into() }
     }
 }
 

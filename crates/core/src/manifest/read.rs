@@ -27,7 +27,7 @@ pub fn parse(file: &Rc<str>, first_line: u32, text: &str) -> (Vec<Document>, Vec
 
 /// The text's documents and the number of lines before each. `kubectl` splits before it parses, so one broken document
 /// cannot take the next one with it.
-fn split(text: &str) -> Vec<(u32, &str)> {
+pub(super) fn split(text: &str) -> Vec<(u32, &str)> {
     let mut parts = Vec::new();
     let (mut start, mut start_line) = (0, 0);
     let mut at = 0;
@@ -47,7 +47,14 @@ fn split(text: &str) -> Vec<(u32, &str)> {
     parts
 }
 
-fn document(file: &Rc<str>, line: u32, text: &str, documents: &mut Vec<Document>, diagnostics: &mut Vec<Diagnostic>) {
+/// Reads one part of what [`split`] gives.
+pub(super) fn document(
+    file: &Rc<str>,
+    line: u32,
+    text: &str,
+    documents: &mut Vec<Document>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     // Kubernetes takes a brace for the beginning of JSON, and then it must be JSON.
     if text.trim_start().starts_with('{') {
         let mut reader = json::Reader::new(text, line);
@@ -72,18 +79,23 @@ fn document(file: &Rc<str>, line: u32, text: &str, documents: &mut Vec<Document>
     }
     match yaml::read(file, line, text) {
         Ok(Read { value: Value::Null, .. }) => {}
-        Ok(Read { value, origin, duplicates }) => {
-            diagnostics.extend(duplicates.into_iter().map(|(key, line, column)| Diagnostic {
-                severity: Severity::Warning,
-                file: file.clone(),
-                line,
-                column,
-                message: format!("{key:?} stands twice in this mapping. The last one counts: remove the other."),
-            }));
+        Ok(Read { value, origin, duplicates: found, .. }) => {
+            diagnostics.extend(duplicates(file, found));
             documents.push(Document { value, origin: Rc::new(origin) });
         }
         Err(failure) => diagnostics.push(broken(file, text, line, failure)),
     }
+}
+
+/// What is to be said of keys that stand twice.
+pub(super) fn duplicates(file: &Rc<str>, found: Vec<(String, u32, u32)>) -> impl Iterator<Item = Diagnostic> {
+    found.into_iter().map(|(key, line, column)| Diagnostic {
+        severity: Severity::Warning,
+        file: file.clone(),
+        line,
+        column,
+        message: format!("{key:?} stands twice in this mapping. The last one counts: remove the other."),
+    })
 }
 
 /// 1-based column, in characters, of a byte offset.
@@ -92,7 +104,7 @@ fn column(text: &str, offset: usize) -> u32 {
     before.rsplit('\n').next().unwrap_or_default().chars().count() as u32 + 1
 }
 
-fn broken(file: &Rc<str>, text: &str, first_line: u32, mut failure: Failure) -> Diagnostic {
+pub(super) fn broken(file: &Rc<str>, text: &str, first_line: u32, mut failure: Failure) -> Diagnostic {
     // The parser stumbles over a tab one line early or late.
     let near = failure.line.saturating_sub(first_line + 1) as usize;
     let tab = text

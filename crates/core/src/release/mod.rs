@@ -25,7 +25,8 @@ pub struct Release {
     version: &'static str,
     resources: Vec<ResourceType>,
     schema: Schema,
-    bootstrap: &'static str,
+    /// The default RBAC policy, without `Node` among the modes and with it.
+    bootstrap: [Vec<Value>; 2],
 }
 
 static ALL: LazyLock<[Release; 1]> = LazyLock::new(|| {
@@ -33,7 +34,7 @@ static ALL: LazyLock<[Release; 1]> = LazyLock::new(|| {
         version: "1.7",
         resources: resources::parse(include_str!("v1_7/resources.txt")),
         schema: Schema::parse(include_str!("v1_7/types.txt")),
-        bootstrap: include_str!("v1_7/bootstrap.txt"),
+        bootstrap: [false, true].map(|node_mode| bootstrap::objects(include_str!("v1_7/bootstrap.txt"), node_mode)),
     }]
 });
 
@@ -131,8 +132,9 @@ impl Release {
     ///
     /// `node_mode`: `Node` is among the authorization modes, so `system:node` is bound to nobody.
     /// Behaviour: `plugin/pkg/auth/authorizer/rbac/bootstrappolicy`, `pkg/registry/rbac/rest/storage_rbac.go`.
-    pub fn bootstrap_policy(&self, node_mode: bool) -> Vec<Value> {
-        bootstrap::objects(self.bootstrap, node_mode)
+    pub fn bootstrap_policy(&self, node_mode: bool) -> &[Value] {
+        let [without, with] = &self.bootstrap;
+        if node_mode { with } else { without }
     }
 }
 

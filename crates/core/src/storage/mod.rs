@@ -66,15 +66,15 @@ pub struct Entry {
     plain: bool,
 }
 
-/// etcd: ordered keys and one revision counter. `Clone` is a snapshot.
+/// etcd: ordered keys and one revision counter. `Clone` is a snapshot, which costs nothing until one of the two is written to.
 #[derive(Clone, Debug)]
 pub struct Store {
-    entries: BTreeMap<String, Entry>,
+    entries: Rc<BTreeMap<Rc<str>, Entry>>,
     revision: u64,
 }
 
 /// How one server writes and reads values: the codec of its release, and the transformers of its configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Format {
     release: &'static Release,
     encryption: encryption::Config,
@@ -106,6 +106,9 @@ impl Format {
     }
 
     fn transformer(&self, key: &str) -> &Transformer {
+        if self.encryption.is_empty() {
+            return encryption::plain();
+        }
         match self.release.stored_at(key) {
             Some(resource) => self.encryption.transformer(resource.group, resource.resource),
             None => encryption::plain(),
@@ -115,6 +118,11 @@ impl Format {
     /// Why the server ends where it is to write to `key`; `None` where it can write.
     pub fn fails_to_write(&self, key: &str) -> Option<Failure> {
         self.transformer(key).fails_to_write()
+    }
+
+    /// Whether the server writes plain text to `key`.
+    pub fn writes_plain(&self, key: &str) -> bool {
+        self.transformer(key).writes_plain()
     }
 
     /// The bytes that the server stores for `object` as the write `revision`.
@@ -142,7 +150,7 @@ impl Format {
 impl Default for Store {
     /// An empty etcd stands at revision 1.
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), revision: 1 }
+        Self { entries: Rc::default(), revision: 1 }
     }
 }
 
@@ -173,18 +181,35 @@ impl Store {
         self.entries
             .range::<str, _>(from)
             .take_while(move |(key, _)| key.starts_with(prefix))
-            .map(|(key, entry)| (key.as_str(), entry))
+            .map(|(key, entry)| (&**key, entry))
     }
 
     /// Writes `object` and gives it back with its new resourceVersion.
     pub fn put(&mut self, key: &str, mut object: Object) -> Rc<Object> {
         self.revision += 1;
-        if let Some(Value::Object(metadata)) = object.value.get_mut("metadata") {
-            metadata.insert("resourceVersion".into(), self.revision.to_string().into());
-        }
+        set_revision(&mut object, self.revision);
         let object = Rc::new(object);
         self.insert(key, Ok(object.clone()), OnceCell::new(), false);
         object
+    }
+
+    /// Puts `object` under `key` where `before` was, as if it had been written then and there: what was there, and what
+    /// is. `None` where nothing was.
+    #[allow(clippy::type_complexity)]
+    pub fn replace(
+        &mut self,
+        before: &str,
+        key: &str,
+        object: Object,
+    ) -> Option<(Result<Rc<Object>, Unreadable>, Rc<Object>)> {
+        self.entries.get(before)?;
+        let entries = Rc::make_mut(&mut self.entries);
+        let mut entry = entries.remove(before)?;
+        let new = at_revision(Ok(object), entry.revision).ok()?;
+        let old = std::mem::replace(&mut entry.object, Ok(new.clone()));
+        entry.bytes = OnceCell::new();
+        entries.insert(key.into(), entry);
+        Some((old, new))
     }
 
     /// Writes raw bytes, as `etcdctl put` does. `format` is that of the server that runs over the store, if one does.
@@ -204,12 +229,13 @@ impl Store {
         let revision = self.revision;
         let (created, version) = self.entries.get(key).map_or((revision, 1), |old| (old.created, old.version + 1));
         let entry = Entry { object, revision, created, version, stale, bytes, plain: false };
-        self.entries.insert(key.to_owned(), entry);
+        Rc::make_mut(&mut self.entries).insert(key.into(), entry);
     }
 
     /// Removes `key`; `None` where it was not there.
     pub fn delete(&mut self, key: &str) -> Option<Entry> {
-        let entry = self.entries.remove(key)?;
+        self.entries.get(key)?;
+        let entry = Rc::make_mut(&mut self.entries).remove(key)?;
         self.revision += 1;
         Some(entry)
     }
@@ -237,7 +263,7 @@ impl Store {
 
     /// The server with this format ends: what it encrypted is encrypted now, before its keys are gone.
     pub fn close(&mut self, format: &Format) {
-        for (key, entry) in &mut self.entries {
+        for (key, entry) in Rc::make_mut(&mut self.entries) {
             if format.transformer(key).writes_plain() {
                 entry.plain |= entry.bytes.get().is_none();
             } else {
@@ -250,7 +276,7 @@ impl Store {
     ///
     /// Errors: it meets a value at which it ends.
     pub fn open(&mut self, format: &Format) -> Result<(), Failure> {
-        for (key, entry) in &mut self.entries {
+        for (key, entry) in Rc::make_mut(&mut self.entries) {
             if entry.bytes.get().is_none() {
                 // A plain value whose bytes nobody asked for: whether it can be read does not depend on what is in it.
                 match format.transformer(key).read(key, MAGIC) {
@@ -261,7 +287,14 @@ impl Store {
                     Err(_) => drop(entry.bytes(key, format)),
                 }
             }
-            let (object, stale) = format.read(key, &entry.bytes(key, format))?;
+            let bytes = entry.bytes(key, format);
+            if let (Ok(object), Ok(plain)) = (&entry.object, format.transformer(key).read(key, &bytes))
+                && plain.bytes == codec::encode(format.release, object)
+            {
+                entry.stale = plain.stale;
+                continue;
+            }
+            let (object, stale) = format.read(key, &bytes)?;
             // What reads the same keeps its place in the user's text, which bytes do not hold.
             let same = matches!((&entry.object, &object), (Ok(_), Ok(_)));
             if !same {
@@ -301,11 +334,15 @@ impl Entry {
 
 fn at_revision(object: Result<Object, Unreadable>, revision: u64) -> Result<Rc<Object>, Unreadable> {
     object.map(|mut object| {
-        if let Some(Value::Object(metadata)) = object.value.get_mut("metadata") {
-            metadata.insert("resourceVersion".into(), revision.to_string().into());
-        }
+        set_revision(&mut object, revision);
         Rc::new(object)
     })
+}
+
+fn set_revision(object: &mut Object, revision: u64) {
+    if let Some(Value::Object(metadata)) = object.value.get_mut("metadata") {
+        metadata.insert("resourceVersion".into(), revision.to_string().into());
+    }
 }
 
 #[cfg(test)]

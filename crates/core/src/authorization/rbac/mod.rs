@@ -259,10 +259,10 @@ enum Named {
     Group(Rc<str>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Role {
     object: Rc<Object>,
-    rules: Vec<Rule>,
+    rules: Rc<[Rule]>,
 }
 
 /// A ClusterRoleBinding (without namespace) or a RoleBinding.
@@ -282,7 +282,7 @@ type Scoped<T> = BTreeMap<Rc<str>, BTreeMap<Rc<str>, T>>;
 
 /// All roles and bindings, and who is named by which: the cost of a decision depends on the bindings that name the user
 /// and not on those of others.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RuleResolver {
     cluster_roles: HashMap<Rc<str>, Role>,
     roles: HashMap<Rc<str>, HashMap<Rc<str>, Role>>,
@@ -292,6 +292,11 @@ pub struct RuleResolver {
 }
 
 impl RuleResolver {
+    /// Whether `object` is a role or a binding.
+    pub fn concerns(object: &Object) -> bool {
+        kind(object).is_some()
+    }
+
     /// Adds or replaces a role or binding; ignores other objects.
     pub fn upsert(&mut self, object: &Rc<Object>) {
         let Some(kind) = kind(object) else { return };
@@ -396,7 +401,7 @@ impl RuleResolver {
     /// The registry's text where there is no such role: `clusterroles.rbac.authorization.k8s.io "x" not found`.
     pub fn rules_of(&self, role_ref: &Value, namespace: &str) -> Result<&[Rule], String> {
         let binding = Binding::with_role(role_ref, namespace.into());
-        self.role(&binding).map(|role| role.rules.as_slice()).ok_or_else(|| binding.unresolved(true))
+        self.role(&binding).map(|role| &*role.rules).ok_or_else(|| binding.unresolved(true))
     }
 
     /// The bindings at cluster scope and in `namespace` that name `user`; one that names it twice comes twice.

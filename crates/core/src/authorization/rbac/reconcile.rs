@@ -20,10 +20,19 @@ pub fn reconcile_role(existing: &Value, expected: &Value) -> Option<Value> {
     if protected(existing) {
         return None;
     }
+    let missing = match elements(existing, "rules") == elements(expected, "rules") {
+        // Most often: what covers itself lacks nothing.
+        true => Vec::new(),
+        false => {
+            let rules = |role: &Value| -> Vec<Rule> { elements(role, "rules").iter().map(Rule::new).collect() };
+            covers(&rules(existing), &rules(expected))
+        }
+    };
+    if missing.is_empty() && !lacks_metadata(existing, expected) {
+        return None;
+    }
     let mut updated = existing.clone();
     merge_metadata(&mut updated, expected);
-    let rules = |role: &Value| -> Vec<Rule> { elements(role, "rules").iter().map(Rule::new).collect() };
-    let missing = covers(&rules(existing), &rules(expected));
     append(&mut updated, "rules", missing.iter().map(Rule::to_value).collect());
     (updated != *existing).then_some(updated)
 }
@@ -33,16 +42,14 @@ pub fn reconcile_binding(existing: &Value, expected: &Value) -> Reconciled {
     if protected(existing) {
         return Reconciled::Unchanged;
     }
-    let role = |binding: &Value| {
-        let role_ref = binding.get("roleRef").unwrap_or(&Value::Null);
-        ["apiGroup", "kind", "name"].map(|key| text(role_ref, key).to_owned())
+    let role = |binding| {
+        let role_ref = Value::get(binding, "roleRef").unwrap_or(&Value::Null);
+        ["apiGroup", "kind", "name"].map(|key| text(role_ref, key))
     };
     if role(existing) != role(expected) {
         return Reconciled::Recreate;
     }
-    let mut updated = existing.clone();
-    merge_metadata(&mut updated, expected);
-    let identity = |subject: &Value| ["kind", "apiGroup", "name", "namespace"].map(|key| text(subject, key).to_owned());
+    let identity = |subject| ["kind", "apiGroup", "name", "namespace"].map(|key| text(subject, key));
     let mut known: Vec<_> = elements(existing, "subjects").iter().map(identity).collect();
     let mut missing = Vec::new();
     for subject in elements(expected, "subjects") {
@@ -51,6 +58,11 @@ pub fn reconcile_binding(existing: &Value, expected: &Value) -> Reconciled {
             missing.push(subject.clone());
         }
     }
+    if missing.is_empty() && !lacks_metadata(existing, expected) {
+        return Reconciled::Unchanged;
+    }
+    let mut updated = existing.clone();
+    merge_metadata(&mut updated, expected);
     append(&mut updated, "subjects", missing);
     if updated == *existing { Reconciled::Unchanged } else { Reconciled::Update(updated) }
 }
@@ -73,6 +85,15 @@ fn append(value: &mut Value, key: &str, more: Vec<Value>) {
             map.insert(key.to_owned(), Value::Array(more));
         }
     }
+}
+
+/// Whether `expected` has labels or annotations that `value` has not.
+fn lacks_metadata(value: &Value, expected: &Value) -> bool {
+    ["labels", "annotations"].into_iter().any(|key| {
+        let of = |object| Value::get(object, "metadata")?.get(key)?.as_object();
+        let own = of(value);
+        of(expected).is_some_and(|wanted| wanted.keys().any(|name| own.is_none_or(|own| !own.contains_key(name))))
+    })
 }
 
 /// Adds the labels and annotations that `expected` has and `value` lacks, sorted by key as the API prints them.

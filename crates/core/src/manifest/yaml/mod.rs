@@ -6,7 +6,7 @@ mod read;
 mod scalar;
 mod write;
 
-pub(super) use read::{Failure, Read, read};
+pub(super) use read::{Failure, Read, read, read_below};
 pub use write::{to_string, to_string_in_order};
 
 use super::Value;

@@ -17,6 +17,8 @@ pub(in crate::manifest) struct Read {
     pub(in crate::manifest) origin: Origin,
     /// Keys that stand twice in one mapping, the later one counts: key, line, column.
     pub(in crate::manifest) duplicates: Vec<(String, u32, u32)>,
+    /// Whether aliases repeat parts of it.
+    pub(in crate::manifest) aliases: bool,
 }
 
 /// Why a document could not be read.
@@ -59,6 +61,8 @@ struct Reader<'a> {
     anchors: Vec<(usize, Value)>,
     budget: usize,
     root: Option<Value>,
+    /// Levels around the text that are not in it.
+    above: usize,
     duplicates: Vec<(String, u32, u32)>,
     text: &'a str,
     lines: u32,
@@ -72,6 +76,16 @@ struct Open {
 
 /// Reads the first document of `text`, whose first line is `first_line` of `file`.
 pub(in crate::manifest) fn read(file: &Rc<str>, first_line: u32, text: &str) -> Result<Read, Failure> {
+    read_below(0, file, first_line, text)
+}
+
+/// The same of a text that stands `above` levels deep in its document.
+pub(in crate::manifest) fn read_below(
+    above: usize,
+    file: &Rc<str>,
+    first_line: u32,
+    text: &str,
+) -> Result<Read, Failure> {
     let mut reader = Reader {
         first_line,
         frames: Vec::new(),
@@ -79,6 +93,7 @@ pub(in crate::manifest) fn read(file: &Rc<str>, first_line: u32, text: &str) -> 
         anchors: Vec::new(),
         budget: ALIAS_BUDGET,
         root: None,
+        above,
         duplicates: Vec::new(),
         text,
         lines: text.split('\n').count() as u32,
@@ -104,7 +119,8 @@ pub(in crate::manifest) fn read(file: &Rc<str>, first_line: u32, text: &str) -> 
             Value::Null
         }
     };
-    Ok(Read { value, origin: reader.origin.finish(file.clone()), duplicates: reader.duplicates })
+    let aliases = reader.budget < ALIAS_BUDGET;
+    Ok(Read { value, origin: reader.origin.finish(file.clone()), duplicates: reader.duplicates, aliases })
 }
 
 impl Reader<'_> {
@@ -231,7 +247,7 @@ impl Reader<'_> {
     }
 
     fn begin(&mut self, frame: Frame, anchor: usize, line: u32, span: &Span) -> Result<(), Failure> {
-        if self.frames.len() >= MAX_DEPTH {
+        if self.above + self.frames.len() >= MAX_DEPTH {
             return Err(self.failure(
                 format!("nested deeper than {MAX_DEPTH} levels"),
                 span.start.line(),

@@ -1,0 +1,102 @@
+//! What a document's manifests ask of the server.
+
+use std::rc::Rc;
+
+use portcullis_core::manifest::{Diagnostic, Manifest, Object, Severity, Value};
+
+/// What a document's manifests are, by their kind: objects of the cluster, and files that configure the server.
+#[derive(Default)]
+pub(super) struct Configuration {
+    pub(super) objects: Vec<Rc<Object>>,
+    encryption: Vec<(String, u32)>,
+    audit: Vec<(String, u32)>,
+    kubeconfig: Vec<(String, u32)>,
+    /// The flags of a static Pod.
+    pod: Option<Vec<String>>,
+    /// Lines of the configuration.
+    pub(super) places: Vec<u32>,
+}
+
+impl Configuration {
+    pub(super) fn sort(&mut self, manifest: &Manifest, path: &str) -> Vec<Diagnostic> {
+        let document = manifest.document();
+        let text = |key: &str| document.value.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (group, kind) = (text("apiVersion").split('/').next().unwrap_or_default(), text("kind"));
+        let line = document.origin.place(&[]).line;
+        let file = (path.to_owned(), line);
+        match (group, kind) {
+            (_, "EncryptionConfig" | "EncryptionConfiguration") => self.encryption.push(file),
+            ("audit.k8s.io", "Policy") => self.audit.push(file),
+            (_, "") if is_audit_policy(&document.value) => self.audit.push(file),
+            ("v1", "Config") => self.kubeconfig.push(file),
+            ("v1", "Pod") if let Some(flags) = apiserver_flags(&document.value) => self.pod = Some(flags),
+            _ => {
+                let (objects, diagnostics) = manifest.objects();
+                self.objects.extend(objects.iter().cloned());
+                return diagnostics.collect();
+            }
+        }
+        self.places.push(line);
+        Vec::new()
+    }
+
+    /// The flags of the first start.
+    pub(super) fn flags(&self) -> Vec<String> {
+        if let Some(flags) = &self.pod {
+            return flags.clone();
+        }
+        let mut flags =
+            vec!["--authorization-mode=Node,RBAC".to_owned(), "--admission-control=NodeRestriction".to_owned()];
+        if let Some((path, _)) = self.encryption.first() {
+            flags.push(format!("--experimental-encryption-provider-config={path}"));
+        }
+        if let Some((path, _)) = self.audit.first() {
+            flags.push("--feature-gates=AdvancedAuditing=true".to_owned());
+            flags.push(format!("--audit-policy-file={path}"));
+            flags.push("--audit-log-path=/var/log/audit.log".to_owned());
+            if let Some((path, _)) = self.kubeconfig.first() {
+                flags.push(format!("--audit-webhook-config-file={path}"));
+                flags.push("--audit-webhook-mode=blocking".to_owned());
+            }
+        }
+        flags
+    }
+
+    /// What is there twice and can be used once.
+    pub(super) fn surplus(&self, source: &Rc<str>, restarts: bool) -> Vec<Diagnostic> {
+        let kinds = [("encryption configuration", &self.encryption), ("audit policy", &self.audit)];
+        let extra = kinds.iter().flat_map(|(what, files)| files.iter().skip(1).map(move |(_, line)| (what, *line)));
+        extra
+            .filter(|_| !restarts && self.pod.is_none())
+            .map(|(what, line)| Diagnostic {
+                severity: Severity::Warning,
+                file: source.clone(),
+                line,
+                column: 0,
+                message: format!(
+                    "The server starts with the first {what} of the document: a kube-apiserver step can name another."
+                ),
+            })
+            .collect()
+    }
+}
+
+/// People wrote policies without `kind` in 1.7.
+fn is_audit_policy(value: &Value) -> bool {
+    let rules = value.get("rules").and_then(Value::as_array);
+    rules.is_some_and(|rules| rules.iter().any(|rule| rule.get("level").is_some_and(Value::is_string)))
+}
+
+/// The flags of a static Pod that runs kube-apiserver. The API server's own picture of such a Pod is an object like others.
+fn apiserver_flags(pod: &Value) -> Option<Vec<String>> {
+    if pod.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some() {
+        return None;
+    }
+    pod.pointer("/spec/containers")?.as_array()?.iter().find_map(|container| {
+        let words = ["command", "args"].into_iter().filter_map(|key| container.get(key)?.as_array()).flatten();
+        let words: Vec<String> =
+            words.filter_map(Value::as_str).flat_map(str::split_whitespace).map(str::to_owned).collect();
+        let at = words.iter().position(|word| word.rsplit('/').next() == Some("kube-apiserver"))?;
+        Some(words.into_iter().skip(at + 1).collect())
+    })
+}

@@ -1,0 +1,383 @@
+//! A document from its text to its report: the one entry of the terminal and the browser.
+//!
+//! A document that is being edited is run again at each keystroke, and most of it is as it was. What was made of text that
+//! has not changed is kept: what was read, the server as it first started, the cluster as loaded. All that is a matter of
+//! time alone: a kept engine and a new one give the same report.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+use portcullis_core::apiserver::cluster::Loaded;
+use portcullis_core::apiserver::{File, Files};
+use portcullis_core::manifest::{Diagnostic, Object, Reading, Severity};
+use portcullis_core::release::Release;
+use portcullis_core::world::World;
+
+mod configuration;
+
+use crate::report::{self, Graph, Report, Stored};
+use crate::session::Session;
+use crate::transcript::{self, Action, Block, Document, compare};
+use crate::{http, shell};
+use configuration::Configuration;
+
+/// The clock of a document that sets none: the morning after Kubernetes 1.7 was released.
+const CLOCK: &str = "2017-06-30T08:00:00Z";
+
+/// How many clusters are kept as they were loaded: with the newest the one before it, as what is typed is broken now and
+/// then.
+const CLUSTERS: usize = 2;
+
+/// Of clusters with more objects than this, only the newest is kept.
+const LARGE: usize = 20_000;
+
+/// How many objects of a cluster may change before it is loaded anew.
+const CHANGES: usize = 100;
+
+/// Runs the document `text`, which is known as `name`, against `release` or else the release that it names itself.
+pub fn run(name: &str, text: &str, release: Option<&str>) -> Report {
+    let mut engine = Engine::default();
+    let mut report = engine.run(name, text, release);
+    report.graph = Some(engine.graph());
+    report.etcd = Some(engine.etcd());
+    report
+}
+
+/// Runs documents one after another, most often one that is being edited.
+#[derive(Default)]
+pub struct Engine {
+    /// What was read, by file.
+    readings: Vec<Reading>,
+    started: Option<Rc<Started>>,
+    /// The newest first.
+    clusters: Vec<Cluster>,
+    last: Option<Last>,
+}
+
+/// What the last document left.
+struct Last {
+    name: String,
+    text: String,
+    session: Session,
+    /// The keys that its requests wrote.
+    written: BTreeSet<String>,
+}
+
+/// All that the first start of a server depends on.
+#[derive(PartialEq)]
+struct Start {
+    release: &'static str,
+    source: Rc<str>,
+    flags: Vec<String>,
+    /// The files that the flags name.
+    files: Vec<(String, File)>,
+    now: DateTime<Utc>,
+    seed: String,
+}
+
+/// A session whose server started for the first time.
+struct Started {
+    of: Start,
+    session: Session,
+    /// Why it did not start with the document's own configuration.
+    refused: Option<String>,
+    /// Why it did not start without it either.
+    failed: Option<String>,
+    notes: Vec<String>,
+}
+
+/// A session with the cluster that a document holds.
+struct Cluster {
+    started: Rc<Started>,
+    objects: Vec<Rc<Object>>,
+    /// What became of each object, and the line on which it stood then.
+    loaded: Vec<(Loaded, u32)>,
+    session: Session,
+}
+
+impl Engine {
+    /// Runs the document `text`, which is known as `name`, against `release` or else the release that it names itself. Its
+    /// graph and what etcd holds are not in the report: [`Engine::graph`] and [`Engine::etcd`] give them where somebody looks.
+    pub fn run(&mut self, name: &str, text: &str, release: Option<&str>) -> Report {
+        // Its cluster is about to be changed, and must not be copied for its sake.
+        self.last = None;
+        let mut document = transcript::read(name, text);
+        let source: Rc<str> = name.into();
+        let release = choose(release, &mut document, &source);
+        let mut diagnostics = std::mem::take(&mut document.diagnostics);
+        let (files, configuration) = self.read(&document, &source, &mut diagnostics);
+        let restarts =
+            document.blocks.iter().any(|block| matches!(block, Block::Step(step) if restarts(&step.command)));
+        let started = self.start(release, &document, &source, &configuration, &files);
+        diagnostics.extend(configuration.surplus(&source, restarts));
+        diagnostics.extend(started.diagnostics(&configuration, restarts));
+        let mut session = self.load(started, configuration.objects, &mut diagnostics).with_files(files);
+        let mut problems = session.problems();
+
+        let mut steps = Vec::new();
+        for block in &document.blocks {
+            match block {
+                Block::File(block) if block.name.is_empty() => {}
+                Block::File(block) => session.place(&block.name, block.file(&source)),
+                Block::Step(step) => steps.push(run_step(step, &mut session, &mut diagnostics)),
+            }
+        }
+        diagnostics.extend(session.take_warnings());
+        // What a step creates was no mistake, and neither is what a step deletes.
+        let remaining = session.problems();
+        problems.retain(|problem| remaining.contains(problem));
+        diagnostics.extend(problems);
+        let (log, deliveries) = session.audit();
+        let exchanges = || steps.iter().flat_map(|step: &report::Step| &step.exchanges);
+        let written = exchanges().flat_map(|exchange| &exchange.etcd).map(|write| write.key.clone()).collect();
+        let report = Report {
+            version: report::VERSION,
+            title: document.title.clone(),
+            release: session.release().version().to_owned(),
+            files: report::files(&document),
+            steps,
+            graph: None,
+            audit: report::audit_trail(log, deliveries),
+            plain_secrets: session.with_etcd(|store, format| report::plain_secrets(store, format, &written)),
+            etcd: None,
+            diagnostics: report::diagnostics(diagnostics, &document, text),
+        };
+        self.last = Some(Last { name: name.to_owned(), text: text.to_owned(), session, written });
+        report
+    }
+
+    /// The graph at the end of the last document.
+    pub fn graph(&self) -> Graph {
+        report::graph(self.last.as_ref().map(|last| last.session.graph()).unwrap_or_default())
+    }
+
+    /// What etcd holds at the end of the last document.
+    pub fn etcd(&self) -> Vec<Stored> {
+        let Some(Last { session, written, .. }) = &self.last else { return Vec::new() };
+        session.with_etcd(|store, format| report::etcd(store, format, written))
+    }
+
+    /// The session as the document leaves it; the document is run where it was not the last.
+    pub(crate) fn session(&mut self, name: &str, text: &str) -> Option<&Session> {
+        if !self.last.as_ref().is_some_and(|last| last.name == name && last.text == text) {
+            self.run(name, text, None);
+        }
+        self.last.as_ref().map(|last| &last.session)
+    }
+
+    /// The files of a document, and what its manifests are.
+    fn read(
+        &mut self,
+        document: &Document,
+        source: &Rc<str>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> (Files, Configuration) {
+        let mut files = Files::new();
+        let mut configuration = Configuration::default();
+        let mut number = 0;
+        for block in &document.blocks {
+            let Block::File(block) = block else { continue };
+            let path = if block.name.is_empty() { format!("{source}:{}", block.line) } else { block.name.clone() };
+            if block.manifest {
+                if number == self.readings.len() {
+                    self.readings.push(Reading::default());
+                }
+                if let Some(reading) = self.readings.get_mut(number) {
+                    let (manifests, problems) = reading.read(source, block.line, &block.text);
+                    diagnostics.extend(problems);
+                    for manifest in manifests {
+                        diagnostics.extend(configuration.sort(&manifest, &path));
+                    }
+                }
+                number += 1;
+            }
+            files.entry(path).or_insert_with(|| block.file(source));
+        }
+        self.readings.truncate(number);
+        (files, configuration)
+    }
+
+    /// Starts the server for the first time. Where the document's own configuration is refused, that is a diagnostic, and
+    /// the server starts without it: the other answers are worth having.
+    fn start(
+        &mut self,
+        release: &'static Release,
+        document: &Document,
+        source: &Rc<str>,
+        configuration: &Configuration,
+        files: &Files,
+    ) -> Rc<Started> {
+        let flags = configuration.flags();
+        let now = document.clock.or_else(|| CLOCK.parse::<DateTime<Utc>>().ok()).unwrap_or_default();
+        let seed = document.seed.clone();
+        let world = World::new(now, &seed);
+        let mut session = Session::new(release, source.clone(), files.clone(), world);
+        let named = session.files_named(&flags);
+        let of = Start { release: release.version(), source: source.clone(), flags, files: named, now, seed };
+        if let Some(started) = self.started.as_ref().filter(|started| started.of == of) {
+            return started.clone();
+        }
+        let (mut refused, mut failed, mut notes) = (None, None, Vec::new());
+        match session.restart(&of.flags) {
+            Ok(()) => notes = session.take_notes(),
+            Err((_, message)) => {
+                refused = Some(message);
+                failed = session.restart(&Configuration::default().flags()).err().map(|(_, message)| message);
+            }
+        }
+        // The files are those of each run.
+        let session = session.with_files(Files::new());
+        let started = Rc::new(Started { of, session, refused, failed, notes });
+        self.started = Some(started.clone());
+        started
+    }
+
+    /// The session with all `objects` loaded.
+    fn load(&mut self, started: Rc<Started>, objects: Vec<Rc<Object>>, diagnostics: &mut Vec<Diagnostic>) -> Session {
+        let kept = self.clusters.iter_mut().position(|cluster| cluster.change(&started, &objects));
+        let cluster = match kept {
+            Some(at) => self.clusters.remove(at),
+            None => Cluster::new(started, objects),
+        };
+        self.clusters.truncate(if cluster.objects.len() > LARGE { 0 } else { CLUSTERS - 1 });
+        diagnostics.extend(cluster.diagnostics());
+        let session = cluster.session.clone();
+        self.clusters.insert(0, cluster);
+        session
+    }
+}
+
+impl Started {
+    fn diagnostics(&self, configuration: &Configuration, restarts: bool) -> Vec<Diagnostic> {
+        let line = configuration.places.first().copied().unwrap_or_default();
+        let file = &self.of.source;
+        let error =
+            |line, message| Diagnostic { severity: Severity::Error, file: file.clone(), line, column: 0, message };
+        let mut diagnostics: Vec<Diagnostic> = notes(self.notes.clone(), file.clone(), line).collect();
+        // A step of the document that starts the server says so itself.
+        if let Some(message) = self.refused.as_ref().filter(|_| !restarts) {
+            let message = format!("The API server does not start with this configuration: {}", message.trim_end());
+            diagnostics.push(error(line, message));
+        }
+        diagnostics.extend(self.failed.clone().map(|message| error(0, message)));
+        diagnostics
+    }
+}
+
+impl Cluster {
+    fn new(started: Rc<Started>, objects: Vec<Rc<Object>>) -> Self {
+        let mut session = started.session.clone();
+        let load = |object| session.load(object).map(|loaded| (loaded, line(object)));
+        let loaded = objects.iter().filter_map(load).collect();
+        session.settle();
+        Self { started, objects, loaded, session }
+    }
+
+    /// Makes it the cluster of `objects`. False where loading them anew is the shorter way, or the only one: then it is
+    /// that of objects which differ less.
+    fn change(&mut self, started: &Rc<Started>, objects: &[Rc<Object>]) -> bool {
+        if !Rc::ptr_eq(&self.started, started) || self.objects.len() != objects.len() {
+            return false;
+        }
+        let pairs = self.objects.iter_mut().zip(&mut self.loaded).zip(objects);
+        let mut differ: Vec<_> = pairs.filter(|((one, _), other)| !Rc::ptr_eq(one, other)).take(CHANGES + 1).collect();
+        differ.len() <= CHANGES
+            && differ.iter_mut().all(|((one, loaded), other)| {
+                let Some(instead) = self.session.load_instead(&loaded.0, other) else { return false };
+                **loaded = (instead, line(other));
+                **one = (*other).clone();
+                true
+            })
+    }
+
+    /// What is to be said of the objects, where they stand now.
+    fn diagnostics(&self) -> impl Iterator<Item = Diagnostic> + use<'_> {
+        self.objects.iter().zip(&self.loaded).flat_map(|(object, (loaded, before))| {
+            loaded.diagnostics.iter().map(move |diagnostic| Diagnostic {
+                line: diagnostic.line.wrapping_add(line(object).wrapping_sub(*before)),
+                ..diagnostic.clone()
+            })
+        })
+    }
+}
+
+fn line(object: &Object) -> u32 {
+    object.origin.as_ref().map_or(0, |origin| origin.place(&[]).line)
+}
+
+fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Vec<Diagnostic>) -> report::Step {
+    session.begin(step.line, step.end_line);
+    let (output, status) = match &step.action {
+        Ok(Action::Http(request)) => http::send(request, session),
+        Ok(Action::Script(script)) => {
+            let outcome = shell::run(script, session);
+            (String::from_utf8_lossy(&outcome.terminal).into_owned(), outcome.status)
+        }
+        Err(problem) => {
+            diagnostics.push(problem.clone());
+            (format!("line {}, column {}: {}\n", problem.line, problem.column, problem.message), 2)
+        }
+    };
+    if !step.console && step.action.is_ok() && status != 0 {
+        diagnostics.push(Diagnostic {
+            severity: Severity::Warning,
+            file: session.source(),
+            line: step.line,
+            column: 0,
+            message: format!("This command failed with status {status}: {}", output.trim_end()),
+        });
+    }
+    diagnostics.extend(notes(session.take_notes(), session.source(), step.line));
+    report::Step {
+        command: step.command.clone(),
+        line: step.line,
+        end_line: step.end_line,
+        matched: step.expected.as_ref().map(|expected| compare::matches(expected, &output)),
+        expected: step.expected.clone(),
+        output,
+        status,
+        exchanges: {
+            let exchanges = session.take_exchanges();
+            let release = session.release();
+            session.with_etcd(|store, format| {
+                exchanges.iter().map(|exchange| report::exchange(exchange, release, (store, format))).collect()
+            })
+        },
+    }
+}
+
+/// What a start of the server was asked for and does not do.
+fn notes(notes: Vec<String>, file: Rc<str>, line: u32) -> impl Iterator<Item = Diagnostic> {
+    let note = move |message| Diagnostic { severity: Severity::Warning, file: file.clone(), line, column: 0, message };
+    notes.into_iter().map(note)
+}
+
+fn choose(asked: Option<&str>, document: &mut Document, source: &Rc<str>) -> &'static Release {
+    let (wanted, line) = match (asked, &document.release) {
+        (Some(asked), _) => (asked.to_owned(), 0),
+        (None, Some((named, line))) => (named.clone(), *line),
+        (None, None) => return Release::newest(),
+    };
+    Release::find(&wanted).unwrap_or_else(|| {
+        let newest = Release::newest();
+        let known: Vec<&str> = Release::all().iter().map(Release::version).collect();
+        document.diagnostics.push(Diagnostic {
+            severity: Severity::Error,
+            file: source.clone(),
+            line,
+            column: 0,
+            message: format!(
+                "Release {wanted} is not known: {} answers instead. Known are: {}.",
+                newest.version(),
+                known.join(", ")
+            ),
+        });
+        newest
+    })
+}
+
+/// Whether a step names the server's flags itself.
+fn restarts(command: &str) -> bool {
+    command.split(['\n', ';', '|', '&']).any(|part| part.split_whitespace().next() == Some("kube-apiserver"))
+}

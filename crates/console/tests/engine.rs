@@ -1,0 +1,123 @@
+//! A document that is edited: what an engine kept of it changes no answer.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use portcullis_console::{Engine, run};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// A cluster as `kubectl get -o yaml` dumps it, and a document for each further object; with names that stand twice and
+/// one that the server brings itself.
+fn cluster() -> String {
+    let mut text = String::from("# Who may\n\n```yaml title=\"dump.yaml\"\napiVersion: v1\nitems:\n");
+    for at in 0..12 {
+        let (role, name) = (["viewer", "editor", "nobody"][at % 3], ["a", "b", "b", "c"][at % 4]);
+        let _ = write!(
+            text,
+            "- apiVersion: rbac.authorization.k8s.io/v1beta1\n  kind: RoleBinding\n  metadata:\n    name: {name}\n    \
+             namespace: ns-{at}\n  roleRef:\n    apiGroup: rbac.authorization.k8s.io\n    kind: ClusterRole\n    name: {role}\n  \
+             subjects:\n  - apiGroup: rbac.authorization.k8s.io\n    kind: User\n    name: jane\n"
+        );
+    }
+    for (name, kind) in
+        [("viewer", "ClusterRole"), ("editor", "ClusterRole"), ("system:kube-dns", "ClusterRole"), ("x", "Role")]
+    {
+        let _ = write!(
+            text,
+            "- apiVersion: rbac.authorization.k8s.io/v1beta1\n  kind: {kind}\n  metadata:\n    name: {name}\n    uid: u-{name}\n  \
+             rules:\n  - apiGroups: ['']\n    resources: [pods, services]\n    verbs: [get, list]\n"
+        );
+    }
+    text + "kind: List\nmetadata: {}\n```\n\n```yaml\nkind: Namespace\napiVersion: v1\nmetadata: {name: ns-1}\n---\n\
+        kind: Pod\napiVersion: v1\nmetadata: {name: p, namespace: ns-1}\nspec:\n  nodeName: n\n  containers: [{name: c, image: i}]\n  \
+        volumes: [{name: v, secret: {secretName: s}}]\n---\nkind: Service\napiVersion: v1\nmetadata: {name: s, namespace: ns-1}\n\
+        spec: {ports: [{port: 80}]}\n```\n\n```sh\nkubectl get pods -n ns-1 --as jane\nkubectl auth can-i list services -n \
+        ns-0 --as jane\nkubectl create rolebinding more -n ns-2 --clusterrole=viewer --user=jane\nkubectl delete rolebinding a -n \
+        ns-0\nkubectl get rolebindings,services --all-namespaces -o yaml\n```\n"
+}
+
+fn documents() -> Vec<String> {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let files = std::fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path());
+    let mut texts: Vec<String> = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    texts.sort();
+    // The one whose objects matter most, more often than each of the others.
+    texts.extend([cluster(), cluster(), cluster()]);
+    texts
+}
+
+const TYPED: [&str; 24] = [
+    "",
+    "\n",
+    "x",
+    " ",
+    "- ",
+    "s",
+    "'",
+    "*",
+    "1",
+    ":",
+    "kind: Role\n",
+    "\n---\n",
+    "get, ",
+    "n",
+    "[",
+    "]",
+    "{",
+    "}",
+    "#",
+    "jane",
+    "view",
+    "editor",
+    "\n```\n",
+    "$ kubectl get roles\n",
+];
+
+fn same(engine: &mut Engine, text: &str) -> Result<(), TestCaseError> {
+    let mut kept = engine.run("a.md", text, None);
+    (kept.graph, kept.etcd) = (Some(engine.graph()), Some(engine.etcd()));
+    let fresh = run("a.md", text, None);
+    let (kept, fresh) = (serde_json::to_string(&kept).unwrap(), serde_json::to_string(&fresh).unwrap());
+    if kept != fresh {
+        let at = kept.bytes().zip(fresh.bytes()).take_while(|(one, other)| one == other).count().saturating_sub(150);
+        let part = |text: &str| {
+            String::from_utf8_lossy(text.as_bytes().get(at..).unwrap_or_default()).chars().take(400).collect::<String>()
+        };
+        return Err(TestCaseError::fail(format!("kept: {}\n\nfresh: {}\n\n{text}", part(&kept), part(&fresh))));
+    }
+    Ok(())
+}
+
+fn boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_edited_document_is_answered_as_a_new_one(
+        document in select(documents()),
+        edits in prop::collection::vec((any::<Index>(), 0..12usize, select(&TYPED[..])), 1..6),
+    ) {
+        let mut engine = Engine::default();
+        let mut text = document;
+        same(&mut engine, &text)?;
+        for (at, cut, typed) in edits {
+            let at = boundary(&text, at.index(text.len()));
+            let end = boundary(&text, (at + cut / 4).min(text.len()));
+            let before = text.clone();
+            text.replace_range(at..end.max(at), typed);
+            same(&mut engine, &text)?;
+            // Some are taken back.
+            if cut % 3 == 0 {
+                text = before;
+                same(&mut engine, &text)?;
+            }
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! A text that is read again and again, each time a little changed: what stands there as before is not read again.
+//!
+//! What comes out is what [`parse`](super::parse) and [`objects`](super::objects) give. The text is cut where one document
+//! ends, and a list as `kubectl get -o yaml` prints it between its items; pieces that are the same from the front or from
+//! the back are known. So each known piece stands in one place, and when lines come or go above it, it moves.
+
+use std::cell::{Cell, OnceCell};
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::read::{broken, document, duplicates, split};
+use super::yaml::{self, Read};
+use super::{Diagnostic, Document, Object, Value, objects};
+
+/// The last reading of a text.
+#[derive(Debug, Default)]
+pub struct Reading {
+    file: Rc<str>,
+    text: Rc<str>,
+    pieces: Vec<Piece>,
+}
+
+/// A document, or an item of a list.
+#[derive(Debug)]
+struct Piece {
+    range: Range<usize>,
+    is_item: bool,
+    known: Known,
+}
+
+/// What a piece says.
+#[derive(Clone, Debug)]
+struct Known {
+    /// Empty where the piece cannot be read as it stands.
+    manifests: Vec<Rc<Manifest>>,
+    diagnostics: Rc<[Diagnostic]>,
+    /// The line on which the piece began when it was read.
+    line: u32,
+    /// Whether an item is one object that needs nothing of the rest of the text.
+    sound: bool,
+}
+
+/// One document, read once.
+#[derive(Debug)]
+pub struct Manifest {
+    document: Document,
+    objects: OnceCell<(Vec<Rc<Object>>, Vec<Diagnostic>)>,
+    moved: Rc<Cell<u32>>,
+}
+
+impl Manifest {
+    fn new(document: Document) -> Rc<Self> {
+        let moved = document.origin.moved().clone();
+        Rc::new(Self { document, objects: OnceCell::new(), moved })
+    }
+
+    /// As written; null for the items of a list, which are objects and nothing else.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The API objects of the document: the same ones each time as long as its text stays the same.
+    pub fn objects(&self) -> (&[Rc<Object>], impl Iterator<Item = Diagnostic> + use<'_>) {
+        let (objects, diagnostics) = self.objects.get_or_init(|| {
+            let (objects, diagnostics) = objects(self.document.clone());
+            let back = self.moved.get().wrapping_neg();
+            (objects.into_iter().map(Rc::new).collect(), diagnostics.iter().map(|it| moved(it, back)).collect())
+        });
+        (objects, diagnostics.iter().map(|diagnostic| moved(diagnostic, self.moved.get())))
+    }
+}
+
+fn moved(diagnostic: &Diagnostic, lines: u32) -> Diagnostic {
+    Diagnostic { line: diagnostic.line.wrapping_add(lines), ..diagnostic.clone() }
+}
+
+/// Where a piece of a text is.
+struct Cut {
+    range: Range<usize>,
+    line: u32,
+    is_item: bool,
+}
+
+/// One document of a text: its pieces, and where it is a list taken apart, the text around its items.
+struct Part {
+    cuts: Vec<Cut>,
+    list: Option<(Cut, String)>,
+}
+
+impl Reading {
+    /// Reads `text`, which begins on `first_line` of `file`.
+    pub fn read(&mut self, file: &Rc<str>, first_line: u32, text: &Rc<str>) -> (Vec<Rc<Manifest>>, Vec<Diagnostic>) {
+        if self.file != *file {
+            *self = Self { file: file.clone(), ..Self::default() };
+        }
+        let parts: Vec<Part> = split(text).into_iter().map(|(line, part)| cut(text, first_line + line, part)).collect();
+        let cuts: Vec<&Cut> = parts.iter().flat_map(|part| &part.cuts).collect();
+        let mut known = self.known(&cuts, text).into_iter();
+        let (mut manifests, mut diagnostics) = (Vec::new(), Vec::new());
+        let mut pieces = Vec::with_capacity(cuts.len());
+        for part in &parts {
+            let start = pieces.len();
+            for cut in &part.cuts {
+                let known = known.next().flatten().unwrap_or_else(|| read(file, cut, text));
+                let down = cut.line.wrapping_sub(known.line);
+                known.manifests.iter().for_each(|manifest| manifest.moved.set(down));
+                pieces.push(Piece { range: cut.range.clone(), is_item: cut.is_item, known });
+            }
+            let own = pieces.get(start..).unwrap_or_default();
+            if let Some((whole, around)) = &part.list
+                && let unsound = own.iter().zip(&part.cuts).find(|(piece, _)| !piece.known.sound).map(|(_, cut)| cut)
+                && let is_list = is_list(file, around)
+                && (unsound.is_some() || !is_list)
+            {
+                let known = read_whole(file, text, whole, unsound.filter(|_| is_list));
+                manifests.extend(known.manifests);
+                diagnostics.extend(known.diagnostics.iter().cloned());
+                continue;
+            }
+            for (Piece { known, .. }, cut) in own.iter().zip(&part.cuts) {
+                manifests.extend(known.manifests.iter().cloned());
+                let down = cut.line.wrapping_sub(known.line);
+                diagnostics.extend(known.diagnostics.iter().map(|diagnostic| moved(diagnostic, down)));
+            }
+        }
+        drop(cuts);
+        (self.pieces, self.text) = (pieces, text.clone());
+        (manifests, diagnostics)
+    }
+
+    /// What is known of the pieces of a text: of those that are the same as before from the front and from the back.
+    fn known(&mut self, cuts: &[&Cut], text: &str) -> Vec<Option<Known>> {
+        let before = self.text.clone();
+        let same = |piece: &Piece, cut: &&Cut| {
+            piece.is_item == cut.is_item && before.get(piece.range.clone()) == text.get(cut.range.clone())
+        };
+        let mut old = std::mem::take(&mut self.pieces);
+        let front = old.iter().zip(cuts).take_while(|(piece, cut)| same(piece, cut)).count();
+        let rest = old.split_off(front);
+        let back = rest.iter().rev().zip(cuts.iter().skip(front).rev()).take_while(|(piece, cut)| same(piece, cut));
+        let back = back.count();
+        let behind = rest.len() - back;
+        let unknown = cuts.len() - front - back;
+        let known = |piece: Piece| Some(piece.known);
+        let middle = (0..unknown).map(|_| None);
+        old.into_iter().map(known).chain(middle).chain(rest.into_iter().skip(behind).map(known)).collect()
+    }
+}
+
+/// Cuts one document of `text` into pieces.
+fn cut(text: &str, line: u32, part: &str) -> Part {
+    let from = part.as_ptr() as usize - text.as_ptr() as usize;
+    let whole = |is_item| Cut { range: from..from + part.len(), line, is_item };
+    match items(part) {
+        Some((items, around)) => {
+            let cut = |(number, range): (u32, Range<usize>)| Cut {
+                range: from + range.start..from + range.end,
+                line: line + number,
+                is_item: true,
+            };
+            Part { cuts: items.into_iter().map(cut).collect(), list: Some((whole(false), around)) }
+        }
+        None => Part { cuts: vec![whole(false)], list: None },
+    }
+}
+
+/// The items of a list in block style, each with the number of lines before it, and the text around them; `None` for what
+/// is no such list.
+#[allow(clippy::type_complexity)]
+fn items(part: &str) -> Option<(Vec<(u32, Range<usize>)>, String)> {
+    if part.trim_start().starts_with('{') {
+        return None;
+    }
+    let mut lines = (0..).zip(part.split_inclusive('\n')).scan(0, |end, (number, line)| {
+        let start = *end;
+        *end += line.len();
+        Some((number, start, line))
+    });
+    let (_, start, line) = lines.by_ref().find(|(.., line)| line.starts_with("items:"))?;
+    if line.trim_end() != "items:" {
+        return None;
+    }
+    let head = start + line.len();
+    let mut items: Vec<(u32, Range<usize>)> = Vec::new();
+    let mut dash = None;
+    let mut tail = part.len();
+    for (number, start, line) in lines {
+        let content = line.trim_start_matches(' ');
+        let indent = line.len() - content.len();
+        let content = content.trim_end();
+        if content.is_empty() || content.starts_with('#') {
+            // Belongs to the item that it follows.
+        } else if (content == "-" || content.starts_with("- ")) && dash.is_none_or(|dash| dash == indent) {
+            dash = Some(indent);
+            match items.last_mut() {
+                Some((_, last)) => {
+                    last.end = start;
+                    items.push((number, start..part.len()));
+                }
+                None => items.push((number, start..part.len())),
+            }
+        } else if dash.is_none_or(|dash| indent <= dash) {
+            if indent > 0 || dash.is_none() {
+                return None;
+            }
+            tail = start;
+            break;
+        }
+    }
+    let (_, last) = items.last_mut()?;
+    last.end = tail;
+    // What stands between `items:` and the first dash is not worth a piece of its own.
+    let first = items.first()?.1.start;
+    let between = part.get(head..first)?;
+    let around = [part.get(..head)?, between, part.get(tail..)?].concat();
+    Some((items, around))
+}
+
+/// Whether the text around items is that of a list of objects of any kind, and nothing else is to be said of it.
+fn is_list(file: &Rc<str>, around: &str) -> bool {
+    let Ok(Read { value, duplicates, aliases: false, .. }) = yaml::read(file, 1, around) else { return false };
+    let kind = value.get("kind").and_then(Value::as_str);
+    duplicates.is_empty() && kind == Some("List") && value.get("items") == Some(&Value::Null)
+}
+
+/// Levels of a list around each of its items: the mapping. The sequence is in the item's own text.
+const ABOVE: usize = 1;
+
+fn read(file: &Rc<str>, cut: &Cut, text: &str) -> Known {
+    let text = text.get(cut.range.clone()).unwrap_or_default();
+    if cut.is_item {
+        return read_item(file, cut.line, text);
+    }
+    let (mut documents, mut diagnostics) = (Vec::new(), Vec::new());
+    document(file, cut.line, text, &mut documents, &mut diagnostics);
+    let manifests = documents.into_iter().map(Manifest::new).collect();
+    Known { manifests, diagnostics: diagnostics.into(), line: cut.line, sound: true }
+}
+
+fn read_item(file: &Rc<str>, line: u32, text: &str) -> Known {
+    let unsound = Known { manifests: Vec::new(), diagnostics: Rc::default(), line, sound: false };
+    let Ok(Read { value: Value::Array(items), origin, duplicates: found, aliases: false }) =
+        yaml::read_below(ABOVE, file, line, text)
+    else {
+        return unsound;
+    };
+    if ends_open(text) {
+        return unsound;
+    }
+    let Ok([value @ Value::Object(_)]) = <[Value; 1]>::try_from(items) else { return unsound };
+    let Some((_, own)) = origin.elements(&[]).next() else { return unsound };
+    let own = Rc::new(own);
+    let manifest = Manifest {
+        moved: own.moved().clone(),
+        document: Document { value: Value::Null, origin: own.clone() },
+        objects: OnceCell::from((vec![Rc::new(Object::new(value, Some(own)))], Vec::new())),
+    };
+    let diagnostics = duplicates(file, found).collect();
+    Known { manifests: vec![Rc::new(manifest)], diagnostics, line, sound: true }
+}
+
+/// Whether a text ends with the head of an empty block scalar: the parser sees its end in what follows.
+fn ends_open(text: &str) -> bool {
+    let last = text.lines().rev().map(|line| line.split(" #").next().unwrap_or_default().trim());
+    let last = last.filter(|line| !line.is_empty() && !line.starts_with('#')).next().unwrap_or_default();
+    last.trim_end_matches(|char: char| "+-".contains(char) || char.is_ascii_digit()).ends_with(['|', '>'])
+}
+
+/// Reads a list as one document, where its items do not stand for themselves. Most often one of them is being typed and is
+/// broken: what stands before the first `unsound` one need not be read once more to say so.
+fn read_whole(file: &Rc<str>, text: &str, whole: &Cut, unsound: Option<&Cut>) -> Known {
+    if let Some(cut) = unsound
+        && let Some(rest) = text.get(cut.range.start..whole.range.end)
+    {
+        let rest = format!("items:\n{rest}");
+        if let Err(failure) = yaml::read(file, cut.line - 1, &rest) {
+            let diagnostics = [broken(file, &rest, cut.line - 1, failure)].into();
+            return Known { manifests: Vec::new(), diagnostics, line: whole.line, sound: true };
+        }
+    }
+    read(file, whole, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::manifest::{PathStep, parse};
+
+    const TEXT: &str = "kind: Role\nmetadata: {name: first}\n---\n# a dump\napiVersion: v1\nitems:\n# of\n- kind: Role\n  metadata:\n    \
+        name: a\n  rules:\n  - verbs: [get, 'list']\n    resources:\n    - pods\n- kind: ConfigMap\n  data:\n    a: |\n      one\n\n      - \
+        two\n    b: \"x\n      y\"\n\n# next\n- kind: RoleBinding\n  subjects: []\n  roleRef: {name: on}\nkind: List\nmetadata: \
+        {}\n--- # last\nkind: List\nitems:\n  - kind: Pod\n    spec:\n      nodeName: n\n  - kind: Node\n";
+
+    const TYPED: [&str; 24] = [
+        "\n",
+        "- ",
+        "  ",
+        " ",
+        "'",
+        "\"",
+        "x",
+        ": ",
+        "a: b\n",
+        "\n---\n",
+        "&x ",
+        "*x",
+        "\nitems:\n",
+        "#",
+        "|\n",
+        "{",
+        "}",
+        "]",
+        "\n- kind: Pod\n",
+        "\n- a\n",
+        "\t",
+        "%",
+        "...\n",
+        "kind: List\n",
+    ];
+
+    type Seen = (Vec<(Value, Vec<(u32, u32)>)>, Vec<Diagnostic>);
+
+    /// Every object with the lines of each of its parts, and every diagnostic.
+    fn seen<'a>(objects: impl Iterator<Item = &'a Object>, diagnostics: Vec<Diagnostic>) -> Seen {
+        let see = |object: &Object| {
+            let mut lines = Vec::new();
+            places(object, &object.value, &mut Vec::new(), &mut lines);
+            (object.value.clone(), lines)
+        };
+        (objects.map(see).collect(), diagnostics)
+    }
+
+    fn places<'a>(object: &Object, value: &'a Value, path: &mut Vec<PathStep<'a>>, lines: &mut Vec<(u32, u32)>) {
+        let place = object.location(path).place.unwrap();
+        lines.push((place.line, place.end_line));
+        let mut below = |step, part| {
+            path.push(step);
+            places(object, part, path, lines);
+            path.pop();
+        };
+        match value {
+            Value::Object(members) => members.iter().for_each(|(key, part)| below(PathStep::Key(key), part)),
+            Value::Array(items) => items.iter().enumerate().for_each(|(at, part)| below(PathStep::Index(at), part)),
+            _ => {}
+        }
+    }
+
+    fn fresh(file: &Rc<str>, line: u32, text: &str) -> Seen {
+        let (documents, mut diagnostics) = parse(file, line, text);
+        let mut all = Vec::new();
+        for document in documents {
+            let (objects, more) = objects(document);
+            all.extend(objects);
+            diagnostics.extend(more);
+        }
+        seen(all.iter(), diagnostics)
+    }
+
+    fn again(reading: &mut Reading, file: &Rc<str>, line: u32, text: &str) -> Seen {
+        let (manifests, mut diagnostics) = reading.read(file, line, &text.into());
+        let mut all = Vec::new();
+        for manifest in &manifests {
+            let (objects, more) = manifest.objects();
+            all.extend(objects.iter().cloned());
+            diagnostics.extend(more);
+        }
+        seen(all.iter().map(|object| &**object), diagnostics)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// Whatever is typed where: reading again gives what reading anew does.
+        #[test]
+        fn nothing_is_read_otherwise(
+            edits in prop::collection::vec((any::<prop::sample::Index>(), 0..12usize, prop::sample::select(&TYPED[..]), 0..3u32), 1..6),
+        ) {
+            let file: Rc<str> = "a.yaml".into();
+            let mut reading = Reading::default();
+            let mut text = TEXT.to_owned();
+            prop_assert_eq!(again(&mut reading, &file, 3, &text), fresh(&file, 3, &text));
+            for (at, cut, typed, line) in edits {
+                let at = at.index(text.len());
+                text.replace_range(at..(at + cut / 4).min(text.len()), typed);
+                prop_assert_eq!(again(&mut reading, &file, 3 + line, &text), fresh(&file, 3 + line, &text), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_did_not_change_stays_and_moves() {
+        let file: Rc<str> = "a.yaml".into();
+        let mut reading = Reading::default();
+        let mut objects = |text: &str| -> Vec<Rc<Object>> {
+            let (manifests, _) = reading.read(&file, 1, &text.into());
+            manifests.iter().flat_map(|manifest| manifest.objects().0.to_vec()).collect()
+        };
+        let before = objects(TEXT);
+        let line = |object: &Object| object.location(&[]).place.unwrap().line;
+        let lines: Vec<u32> = before.iter().map(|object| line(object)).collect();
+        let after = objects(&TEXT.replace("- verbs: [get, 'list']", "- verbs:\n    - get"));
+        let same: Vec<bool> = before.iter().zip(&after).map(|(one, other)| Rc::ptr_eq(one, other)).collect();
+        assert_eq!(same, [true, false, true, true, true, true]);
+        let down: Vec<u32> = after.iter().zip(lines).map(|(object, before)| line(object) - before).collect();
+        assert_eq!(down, [0, 0, 1, 1, 1, 1]);
+    }
+}
