@@ -207,19 +207,69 @@ spec:
     await page.getByRole("heading", { name: /^✗ Denied\. far may not get Secret db/ }).waitFor();
     await page.getByRole("tab", { name: "Graph" }).click();
     await page.getByRole("heading", { name: "✗ No path. far does not reach what it asked for." }).waitFor();
-    await page.getByRole("button", { name: "Secret default/db, not reached, cluster.yaml:9" }).waitFor();
+    await page.getByRole("button", { name: "Secret default/db, asked for, no path, cluster.yaml:9" }).waitFor();
+    await page.getByRole("button", { name: "Pod default/web, not reached, cluster.yaml:13" }).waitFor();
     await page.getByRole("textbox", { name: "Requests" }).getByText("near.crt").first().click();
     await page.getByRole("heading", { name: "✓ Reached. near reads it on this path." }).waitFor();
     await page.getByRole("paragraph").filter({ hasText: "Secret default/db → Pod default/web" }).waitFor();
     for (const box of ["Secret default/db", "Pod default/web", "Node near"]) {
-      await page.getByRole("button", { name: new RegExp(`^${box}, on the path, cluster\\.yaml:`) }).waitFor();
+      await page.getByRole("button", { name: new RegExp(`^${box}, on the path, (chosen, )?cluster\\.yaml:`) }).waitFor();
     }
-    await page.getByRole("button", { name: /^Pod default\/web/ }).press("Enter");
+    // Arrow keys go along the path; what is told of a box is its line and its neighbours.
+    await page.getByRole("button", { name: /^Secret default\/db/ }).focus();
+    await page.getByText("Secret default/db at cluster.yaml:9. Read by Pod default/web.").waitFor();
+    await page.keyboard.press("ArrowRight");
+    await page.getByText("Pod default/web at cluster.yaml:13. Reads Secret default/db. Runs on Node near.").waitFor();
+    await page.keyboard.press("ArrowRight");
+    assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), /^Node near, on the path, chosen/);
+    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("Enter");
     await page.getByRole("textbox", { name: "cluster.yaml" }).locator(".cm-here").first().waitFor();
+    // Another node is another question.
+    await page.getByRole("combobox", { name: "Node" }).selectOption("far");
+    await page.getByRole("heading", { name: "far reaches nothing." }).waitFor();
+    await page.getByRole("button", { name: "Secret default/db, not reached, cluster.yaml:9" }).waitFor();
+    await page.getByRole("combobox", { name: "Node" }).selectOption("near");
+    await page.getByRole("button", { name: /^Secret default\/db, on the path/ }).waitFor();
     await retype(page, "cluster.yaml", pod("other"));
     await page.getByRole("heading", { name: /^✗ No path\. near/ }).waitFor();
     await page.getByRole("combobox", { name: "Node" }).selectOption("All nodes");
-    await page.getByRole("img", { name: "Secret default/other, not there" }).or(page.getByRole("button", { name: /^Secret default\/other, not there/ })).waitFor();
+    // A name that nobody created leads to where it is used.
+    await page.getByRole("button", { name: "Secret default/other, not there, cluster.yaml:21" }).waitFor();
+  }));
+
+test("a graph of 500 pods stands in groups that open, and says what it hides", () =>
+  visit({}, async (page) => {
+    const objects = [];
+    for (let node = 0; node < 20; node += 1) {
+      objects.push(`apiVersion: v1\nkind: Node\nmetadata: {name: node-${node}}`);
+      for (let pod = 0; pod < 25; pod += 1) {
+        const name = `{namespace: ${["shop", "bank"][pod % 2]}, name: web-${node}-${pod}}`;
+        objects.push(`apiVersion: v1\nkind: Secret\nmetadata: ${name}`);
+        objects.push(
+          `apiVersion: v1\nkind: Pod\nmetadata: ${name}\nspec:\n  nodeName: node-${node}\n  containers: [{name: web, image: web}]\n  volumes: [{name: s, secret: {secretName: web-${node}-${pod}}}]`,
+        );
+      }
+    }
+    const ask = "curl -k --cert a.crt --key a.crt https://apiserver:6443/api/v1/namespaces/shop/secrets/web-3-4";
+    await openDocument(
+      page,
+      fence("yaml", "cluster.yaml", objects.join("\n---\n")) + fence("text", "a.crt", "Subject: O=system:nodes, CN=system:node:node-3") + fence("sh", "", ask),
+    );
+    await page.getByRole("heading", { name: /^✓ Allowed\./ }).waitFor();
+    await page.getByRole("tab", { name: "Graph" }).click();
+    await page.getByRole("button", { name: /^Secret shop\/web-3-4, on the path/ }).waitFor();
+    await page.getByRole("button", { name: /^Pod bank\/web-3-5, cluster/ }).waitFor();
+    await page.getByRole("button", { name: "Pods 475 not reached, not reached" }).waitFor();
+    await page.getByRole("combobox", { name: "Node" }).selectOption("All nodes");
+    await page.getByRole("button", { name: "Pods 25 on node-7" }).click();
+    await page.getByRole("button", { name: /^Pod bank\/web-7-1, cluster/ }).waitFor();
+    await page.getByText(/^\d+ of 1020 objects stand in \d+ groups: a click opens one\./).waitFor();
+    await page.getByRole("button", { name: "Close the opened groups" }).click();
+    await page.getByRole("button", { name: "Pods 25 on node-7" }).waitFor();
+    await page.getByRole("combobox", { name: "Together" }).selectOption("by namespace");
+    await page.getByRole("button", { name: "Pods 240 in bank" }).waitFor();
+    await page.getByRole("button", { name: /^Pod shop\/web-3-4, on the path/ }).waitFor();
   }));
 
 test("etcd's bytes are named, and a pasted value is opened", () =>

@@ -214,6 +214,8 @@ export interface Authorizer {
 export interface Because {
   message: string;
   location: Location;
+  /** For a step of a path in the graph, its ends: `Secret shop/payment`, `Pod shop/till`. */
+  edge?: [string, string];
 }
 
 /** Something that did not allow, and why not. */

@@ -128,7 +128,7 @@ fn full() -> Report {
         authorizer: "RBAC",
         verdict: "Allow",
         reason: text(),
-        because: vec![Because { message: text(), location: location() }],
+        because: vec![Because { message: text(), location: location(), edge: Some((text(), text())) }],
         nearest: vec![NearMiss { failed: "verb", message: text(), location: location(), rule: Some(location()) }],
     };
     let attributes = || Attributes {

@@ -284,7 +284,11 @@ fn authorizer(step: &authorization::Step) -> Authorizer {
         because: step
             .because
             .iter()
-            .map(|because| Because { message: because.message.clone(), location: location(&because.location) })
+            .map(|because| Because {
+                message: because.message.clone(),
+                location: location(&because.location),
+                edge: because.edge.clone(),
+            })
             .collect(),
         nearest: step
             .nearest

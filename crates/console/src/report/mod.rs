@@ -297,6 +297,9 @@ pub struct Because {
     pub message: String,
     /// The lines that say so.
     pub location: Location,
+    /// For a step of a path in the node graph, its ends: `Secret shop/payment`, `Pod shop/till`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge: Option<(String, String)>,
 }
 
 /// Something that did not allow, and why not.

@@ -76,7 +76,7 @@ impl Policies {
             match policy.test(attributes) {
                 Ok(()) => {
                     let message = format!("This line allows it: {}.", policy.describe());
-                    return (vec![Because { message, location: policy.location() }], Vec::new());
+                    return (vec![Because { message, location: policy.location(), edge: None }], Vec::new());
                 }
                 Err(Some((failed, lacks))) => misses.push(NearMiss {
                     failed,

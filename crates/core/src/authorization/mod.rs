@@ -304,6 +304,8 @@ pub struct Because {
     pub message: String,
     /// The lines that say so.
     pub location: Location,
+    /// A step of a path in the node graph, from what is read to who reads it: `Secret shop/payment`, `Pod shop/till`.
+    pub edge: Option<(String, String)>,
 }
 
 impl Because {
@@ -312,6 +314,7 @@ impl Because {
         Self {
             message: message.to_owned(),
             location: Location { place: None, object: String::new(), path: String::new() },
+            edge: None,
         }
     }
 }

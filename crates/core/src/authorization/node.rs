@@ -80,7 +80,7 @@ impl Rules {
     fn explain_static(&self, request: &RequestInfo) -> (Vec<Because>, Vec<NearMiss>) {
         if let Some((at, rule)) = self.0.iter().enumerate().find(|(_, rule)| rule.allows(request)) {
             let message = format!("Every node may: {}.", rule.describe());
-            return (vec![Because { message, location: rule_location(at) }], Vec::new());
+            return (vec![Because { message, location: rule_location(at), edge: None }], Vec::new());
         }
         let nearest = rbac::nearest(&self.0, request).map(|(at, rule, failed, _)| {
             let message = format!("Every node may: {}; {}.", rule.describe(), rule.lacks(failed, request));
@@ -146,7 +146,8 @@ fn explain_path(graph: &Graph, path: &[Vertex]) -> Vec<Because> {
     edges(path)
         .filter_map(|(from, to)| {
             let message = format!("{}.", describe_edge(graph, from, to)?);
-            Some(Because { message, location: graph.edge(from, to)? })
+            let edge = Some((describe(graph.vertex(from)?), describe(graph.vertex(to)?)));
+            Some(Because { message, location: graph.edge(from, to)?, edge })
         })
         .collect()
 }

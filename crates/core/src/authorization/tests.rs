@@ -333,6 +333,12 @@ fn a_node_is_told_the_path_or_what_it_would_take() {
         told("c", resource("get", "", "secrets", "default", "tls")),
         ["8 Pod default/web refers to Secret default/tls.", "5 Pod default/web runs on c."]
     );
+    let request = resource("get", "", "secrets", "default", "tls");
+    let node = user("system:node:c", &["system:nodes"]);
+    let decision = authorizers.explain(&Attributes { user: &node, request: &request });
+    let edges: Vec<_> = decision.steps.iter().flat_map(|step| &step.because).map(|it| it.edge.clone()).collect();
+    let edge = |from: &str, to: &str| Some((from.to_owned(), to.to_owned()));
+    assert_eq!(edges, [edge("Secret default/tls", "Pod default/web"), edge("Pod default/web", "Node c")]);
     assert_eq!(
         told("c", resource("get", "", "secrets", "default", "ceph")),
         [

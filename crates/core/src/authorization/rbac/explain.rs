@@ -29,10 +29,12 @@ impl RuleResolver {
             Because {
                 message: format!("{} names {names}.", binding.title()),
                 location: binding.object.location(&[PathStep::Key("subjects"), PathStep::Index(subject)]),
+                edge: None,
             },
             Because {
                 message: format!("Rule {} of {} grants {grants}.", at + 1, binding.role_title()),
                 location: role.location(at),
+                edge: None,
             },
         ]
     }
