@@ -1,8 +1,8 @@
 //! What building and testing need beyond cargo: found where it is there, installed where it is not.
 //!
-//! The wasm target comes from rustup where it can be downloaded. Elsewhere Debian's own compiler serves, with a standard
-//! library that is built here from Debian's sources: it must be of the very version of the compiler. All but Debian's
-//! packages goes below `target/`.
+//! The wasm's standard library is built here, for size, from the sources that rustup gives or that Debian's compiler comes
+//! with: it must be of the very version of the compiler. Where rustup has the target but not the sources, its library serves,
+//! which is built for speed. All but rustup's components and Debian's packages goes below `target/`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,15 +17,17 @@ const WASM_PACK: &str = "0.15.1";
 /// The tools of a build, ready to be called.
 pub struct Tools {
     root: PathBuf,
-    /// The compiler for wasm.
     compiler: Compiler,
+    /// Where the standard library for wasm is, if not with the compiler.
+    sysroot: Option<PathBuf>,
 }
 
+/// The compiler for wasm.
+#[derive(Clone, Copy, PartialEq)]
 enum Compiler {
-    /// The toolchain that runs us, with the target added.
+    /// The toolchain that rustup gives.
     Rustup,
-    /// Debian's, with its standard library at `sysroot`.
-    Debian { sysroot: PathBuf, linker: PathBuf },
+    Debian,
 }
 
 /// Makes everything ready that building the page needs.
@@ -36,12 +38,12 @@ pub fn for_building(root: &Path) -> Result<Tools> {
         let found = node.unwrap_or_else(|| "none".to_owned());
         return Err(format!("Node 20 or newer is needed (found: {found}), with npm: https://nodejs.org"));
     }
-    let compiler = compiler(root)?;
+    let (compiler, sysroot) = compiler(root)?;
     cargo_tool(root, "wasm-pack", WASM_PACK, &["--locked"])?;
     // Not --locked: a dependency in its lock file has been withdrawn.
     cargo_tool(root, "wasm-bindgen-cli", &settings::locked_version(root, "wasm-bindgen")?, &[])?;
     node_packages(root)?;
-    Ok(Tools { root: root.to_path_buf(), compiler })
+    Ok(Tools { root: root.to_path_buf(), compiler, sysroot })
 }
 
 /// Makes the browser and its driver ready.
@@ -56,19 +58,16 @@ impl Tools {
         // A directory of its own, as the two compilers would throw away each other's work.
         command.env("CARGO_TARGET_DIR", self.root.join("target/wasm"));
         command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        // Cargo sets these for us; they would bind the inner cargo to our own toolchain.
-        for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN"] {
-            command.env_remove(name);
-        }
+        outside_of_cargo(&mut command);
         let mut first = vec![tools_directory(&self.root).join("bin"), self.root.join("node_modules/.bin")];
-        if let Compiler::Debian { sysroot, linker } = &self.compiler {
+        if self.compiler == Compiler::Debian {
             first.insert(0, "/usr/bin".into());
             command.env("RUSTC", "/usr/bin/rustc");
-            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
-            command.env(
-                "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-                format!("--sysroot={}", sysroot.to_string_lossy()),
-            );
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", rust_lld(&self.root)?);
+        }
+        if let Some(sysroot) = &self.sysroot {
+            let flags = format!("--sysroot={}", sysroot.to_string_lossy());
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
         }
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths(first.into_iter().chain(env::split_paths(&path)));
@@ -77,36 +76,78 @@ impl Tools {
     }
 }
 
-/// A compiler that builds for wasm.
-fn compiler(root: &Path) -> Result<Compiler> {
-    let mut library = command(root, "rustc", &["--print", "target-libdir", "--target", TARGET]);
-    let library = output(&mut library).map(PathBuf::from);
-    if library.as_deref().is_some_and(holds_std) {
-        return Ok(Compiler::Rustup);
+impl Compiler {
+    /// A program of the toolchain, to be run in `directory`.
+    fn command(self, directory: &Path, program: &str, arguments: &[&str]) -> Command {
+        let program = match self {
+            Compiler::Rustup => program.to_owned(),
+            Compiler::Debian => format!("/usr/bin/{program}"),
+        };
+        let mut command = command(directory, program, arguments);
+        outside_of_cargo(&mut command);
+        command
     }
-    let sysroot = root.join("target/wasm-sysroot");
-    let installed = sysroot.join("lib/rustlib").join(TARGET).join("lib");
-    // A library of another version than the compiler's cannot be linked: it says whose it is.
-    let version = || Some(format!("{} for size", output(&mut command(root, "/usr/bin/rustc", &["--version"]))?));
-    let built_for = fs::read_to_string(sysroot.join("version")).ok();
-    if built_for.is_none() || built_for != version() {
-        say(&format!("wasm: adding the target {TARGET}"));
-        if run(&mut command(root, "rustup", &["target", "add", TARGET])).is_ok() {
-            return Ok(Compiler::Rustup);
-        }
-        say("wasm: rustup has it not; Debian's compiler and the standard library's sources instead");
-        let sources = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
-        let packages = [("rustc-web", "/usr/bin/rustc"), ("cargo-web", "/usr/bin/cargo"), ("rust-web-src", sources)];
-        debian_packages(root, &packages)?;
-        build_std(root, &installed)?;
-        let written = fs::write(sysroot.join("version"), version().unwrap_or_default());
-        written.map_err(|error| format!("{}: {error}", sysroot.display()))?;
+
+    /// Where the sources of its standard library are or would be.
+    fn sources(self, root: &Path) -> Option<PathBuf> {
+        let sysroot = output(&mut self.command(root, "rustc", &["--print", "sysroot"]))?;
+        Some(Path::new(&sysroot).join("lib/rustlib/src/rust/library/std/Cargo.toml"))
     }
-    Ok(Compiler::Debian { sysroot, linker: rust_lld(root)? })
 }
 
-/// Builds the standard library for wasm from Debian's sources, into `installed`.
-fn build_std(root: &Path, installed: &Path) -> Result {
+/// Cargo sets these for us; they would bind an inner cargo to our own toolchain.
+fn outside_of_cargo(command: &mut Command) {
+    for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN"] {
+        command.env_remove(name);
+    }
+}
+
+/// A compiler that builds for wasm, and where its standard library is if not with itself.
+fn compiler(root: &Path) -> Result<(Compiler, Option<PathBuf>)> {
+    let sources = || Compiler::Rustup.sources(root).is_some_and(|sources| sources.exists());
+    if !sources() {
+        say("wasm: adding the standard library's sources");
+        // Where it fails, the ways below are left.
+        let _ = run(&mut Compiler::Rustup.command(root, "rustup", &["component", "add", "rust-src"]));
+    }
+    if sources() {
+        match std_for_size(root, Compiler::Rustup) {
+            Ok(sysroot) => return Ok((Compiler::Rustup, Some(sysroot))),
+            Err(error) => say(&format!("wasm: the standard library cannot be built for size: {error}")),
+        }
+    }
+    let mut library = Compiler::Rustup.command(root, "rustc", &["--print", "target-libdir", "--target", TARGET]);
+    let library = output(&mut library).map(PathBuf::from);
+    if library.as_deref().is_some_and(holds_std) {
+        return Ok((Compiler::Rustup, None));
+    }
+    say(&format!("wasm: adding the target {TARGET}"));
+    if run(&mut Compiler::Rustup.command(root, "rustup", &["target", "add", TARGET])).is_ok() {
+        return Ok((Compiler::Rustup, None));
+    }
+    say("wasm: rustup has it not; Debian's compiler and the standard library's sources instead");
+    let sources = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
+    let packages = [("rustc-web", "/usr/bin/rustc"), ("cargo-web", "/usr/bin/cargo"), ("rust-web-src", sources)];
+    debian_packages(root, &packages)?;
+    Ok((Compiler::Debian, Some(std_for_size(root, Compiler::Debian)?)))
+}
+
+/// The root of a standard library for wasm that is built for size by this very compiler.
+fn std_for_size(root: &Path, compiler: Compiler) -> Result<PathBuf> {
+    let sysroot = root.join("target/wasm-sysroot");
+    // A library of another version than the compiler's cannot be linked: it says whose it is.
+    let version = output(&mut compiler.command(root, "rustc", &["--version"]));
+    let version = version.ok_or("`rustc --version` cannot be run")? + " for size";
+    if fs::read_to_string(sysroot.join("version")).is_ok_and(|built_by| built_by == version) {
+        return Ok(sysroot);
+    }
+    build_std(root, compiler, &sysroot.join("lib/rustlib").join(TARGET).join("lib"))?;
+    fs::write(sysroot.join("version"), version).map_err(|error| format!("{}: {error}", sysroot.display()))?;
+    Ok(sysroot)
+}
+
+/// Builds the standard library for wasm from the compiler's sources, into `installed`.
+fn build_std(root: &Path, compiler: Compiler, installed: &Path) -> Result {
     say("wasm: building the standard library (about half a minute)");
     let empty = root.join("target/wasm-std");
     let io = |error: std::io::Error| format!("{}: {error}", empty.display());
@@ -128,9 +169,12 @@ fn build_std(root: &Path, installed: &Path) -> Result {
         "--target",
         TARGET,
     ];
-    let mut build = command(&empty, "/usr/bin/cargo", &arguments);
-    build.env_remove("CARGO_TARGET_DIR").env_remove("RUSTUP_TOOLCHAIN");
-    build.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
+    let mut build = compiler.command(&empty, "cargo", &arguments);
+    if compiler == Compiler::Debian {
+        build.env("RUSTC", "/usr/bin/rustc");
+    }
+    build.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    build.env("RUSTC_BOOTSTRAP", "1").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
     // Without the bitcode, link-time optimisation of what uses it fails.
     build.env("RUSTFLAGS", "-Cembed-bitcode=yes");
     run(&mut build)?;
