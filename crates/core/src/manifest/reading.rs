@@ -261,8 +261,8 @@ fn read_item(file: &Rc<str>, line: u32, text: &str) -> Known {
 
 /// Whether a text ends with the head of an empty block scalar: the parser sees its end in what follows.
 fn ends_open(text: &str) -> bool {
-    let last = text.lines().rev().map(|line| line.split(" #").next().unwrap_or_default().trim());
-    let last = last.filter(|line| !line.is_empty() && !line.starts_with('#')).next().unwrap_or_default();
+    let mut last = text.lines().rev().map(|line| line.split(" #").next().unwrap_or_default().trim());
+    let last = last.find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
     last.trim_end_matches(|char: char| "+-".contains(char) || char.is_ascii_digit()).ends_with(['|', '>'])
 }
 
