@@ -69,6 +69,22 @@ fn configuration_that_is_refused_hides_nothing() {
 }
 
 #[test]
+fn each_configuration_that_is_refused_is_told_where_it_stands() {
+    let document = "```yaml\nkind: EncryptionConfiguration\nresources: []\n```\n\
+        ```yaml\nkind: Policy\napiVersion: audit.k8s.io/v1alpha1\nrules:\n- level: Metadata\n```\n\
+        ```yaml\nkind: Config\napiVersion: v1\ncurrent-context: nosuch\n```\n\
+        ```yaml\nkind: Pod\napiVersion: v1\nspec:\n  containers:\n  - command: [kube-apiserver, --enable-admission-plugins=X]\n```\n\
+        ```console\n$ kubectl get pods\n$ grep -c AUDIT /var/log/audit.log\n```\n";
+    let report = run("a.md", document, None);
+    let found = messages(&report);
+    assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 12, 17], "{found:?}");
+    assert!(found[0].1.ends_with("1.7 calls it EncryptionConfig."), "{found:?}");
+    assert!(found[2].1.ends_with("unknown flag: --enable-admission-plugins"), "{found:?}");
+    // The policy is none of them, and is in force.
+    assert_eq!(outputs(&report), ["No resources found.", "2"]);
+}
+
+#[test]
 fn the_first_of_two_configurations_is_used_and_the_other_is_told() {
     let policy = "```yaml\nkind: Policy\napiVersion: audit.k8s.io/v1alpha1\nrules:\n- level: Metadata\n```\n";
     let report = run("a.md", &format!("{policy}{policy}"), None);

@@ -11,10 +11,17 @@ pub(super) struct Configuration {
     encryption: Vec<(String, u32)>,
     audit: Vec<(String, u32)>,
     kubeconfig: Vec<(String, u32)>,
-    /// The flags of a static Pod.
-    pod: Option<Vec<String>>,
-    /// Lines of the configuration.
-    pub(super) places: Vec<u32>,
+    /// The flags of a static Pod, and its line.
+    pod: Option<(Vec<String>, u32)>,
+}
+
+/// A part of the configuration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Encryption,
+    Audit,
+    Webhook,
+    Pod,
 }
 
 impl Configuration {
@@ -29,32 +36,65 @@ impl Configuration {
             ("audit.k8s.io", "Policy") => self.audit.push(file),
             (_, "") if is_audit_policy(&document.value) => self.audit.push(file),
             ("v1", "Config") => self.kubeconfig.push(file),
-            ("v1", "Pod") if let Some(flags) = apiserver_flags(&document.value) => self.pod = Some(flags),
+            ("v1", "Pod") if let Some(flags) = apiserver_flags(&document.value) => {
+                self.pod = Some((flags, line));
+            }
             _ => {
                 let (objects, diagnostics) = manifest.objects();
                 self.objects.extend(objects.iter().cloned());
                 return diagnostics.collect();
             }
         }
-        self.places.push(line);
         Vec::new()
     }
 
-    /// The flags of the first start.
-    pub(super) fn flags(&self) -> Vec<String> {
-        if let Some(flags) = &self.pod {
+    /// The line of a part.
+    pub(super) fn line(&self, part: Part) -> Option<u32> {
+        let files = match part {
+            Part::Encryption => &self.encryption,
+            Part::Audit => &self.audit,
+            Part::Webhook => &self.kubeconfig,
+            Part::Pod => return self.pod.as_ref().map(|(_, line)| *line),
+        };
+        files.first().map(|(_, line)| *line)
+    }
+
+    /// The first line of configuration.
+    pub(super) fn first_line(&self) -> u32 {
+        let parts = [Part::Encryption, Part::Audit, Part::Webhook, Part::Pod];
+        parts.into_iter().filter_map(|part| self.line(part)).min().unwrap_or_default()
+    }
+
+    /// The part that the server refuses with `message`, of those that are not in `without`.
+    pub(super) fn blamed(&self, message: &str, without: &[(Part, String)]) -> Option<Part> {
+        let part = if self.pod.is_some() && !without.iter().any(|(part, _)| *part == Part::Pod) {
+            Part::Pod
+        } else if message.contains("encryption provider") {
+            Part::Encryption
+        } else if message.contains("audit webhook") {
+            Part::Webhook
+        } else {
+            Part::Audit
+        };
+        self.line(part).filter(|_| !without.iter().any(|(other, _)| *other == part)).map(|_| part)
+    }
+
+    /// The flags of the first start, as if the document had none of the parts in `without`.
+    pub(super) fn flags(&self, without: &[(Part, String)]) -> Vec<String> {
+        let has = |part: Part| !without.iter().any(|(other, _)| *other == part);
+        if let Some((flags, _)) = self.pod.as_ref().filter(|_| has(Part::Pod)) {
             return flags.clone();
         }
         let mut flags =
             vec!["--authorization-mode=Node,RBAC".to_owned(), "--admission-control=NodeRestriction".to_owned()];
-        if let Some((path, _)) = self.encryption.first() {
+        if let Some((path, _)) = self.encryption.first().filter(|_| has(Part::Encryption)) {
             flags.push(format!("--experimental-encryption-provider-config={path}"));
         }
-        if let Some((path, _)) = self.audit.first() {
+        if let Some((path, _)) = self.audit.first().filter(|_| has(Part::Audit)) {
             flags.push("--feature-gates=AdvancedAuditing=true".to_owned());
             flags.push(format!("--audit-policy-file={path}"));
             flags.push("--audit-log-path=/var/log/audit.log".to_owned());
-            if let Some((path, _)) = self.kubeconfig.first() {
+            if let Some((path, _)) = self.kubeconfig.first().filter(|_| has(Part::Webhook)) {
                 flags.push(format!("--audit-webhook-config-file={path}"));
                 flags.push("--audit-webhook-mode=blocking".to_owned());
             }

@@ -20,7 +20,7 @@ use crate::report::{self, Graph, Report, Stored};
 use crate::session::Session;
 use crate::transcript::{self, Action, Block, Document, compare};
 use crate::{http, shell};
-use configuration::Configuration;
+use configuration::{Configuration, Part};
 
 /// The clock of a document that sets none: the morning after Kubernetes 1.7 was released.
 const CLOCK: &str = "2017-06-30T08:00:00Z";
@@ -80,9 +80,9 @@ struct Start {
 struct Started {
     of: Start,
     session: Session,
-    /// Why it did not start with the document's own configuration.
-    refused: Option<String>,
-    /// Why it did not start without it either.
+    /// The parts of the document's own configuration with which it does not start, and why.
+    refused: Vec<(Part, String)>,
+    /// Why it did not start without them either.
     failed: Option<String>,
     notes: Vec<String>,
 }
@@ -198,8 +198,8 @@ impl Engine {
         (files, configuration)
     }
 
-    /// Starts the server for the first time. Where the document's own configuration is refused, that is a diagnostic, and
-    /// the server starts without it: the other answers are worth having.
+    /// Starts the server for the first time. What it refuses of the document's own configuration is a diagnostic each, and
+    /// the server starts without that: the other answers are worth having.
     fn start(
         &mut self,
         release: &'static Release,
@@ -208,7 +208,7 @@ impl Engine {
         configuration: &Configuration,
         files: &Files,
     ) -> Rc<Started> {
-        let flags = configuration.flags();
+        let flags = configuration.flags(&[]);
         let now = document.clock.or_else(|| CLOCK.parse::<DateTime<Utc>>().ok()).unwrap_or_default();
         let seed = document.seed.clone();
         let world = World::new(now, &seed);
@@ -218,18 +218,23 @@ impl Engine {
         if let Some(started) = self.started.as_ref().filter(|started| started.of == of) {
             return started.clone();
         }
-        let (mut refused, mut failed, mut notes) = (None, None, Vec::new());
-        match session.restart(&of.flags) {
-            Ok(()) => notes = session.take_notes(),
-            Err((_, message)) => {
-                refused = Some(message);
-                failed = session.restart(&Configuration::default().flags()).err().map(|(_, message)| message);
+        let (mut refused, mut failed) = (Vec::new(), None);
+        while let Err((_, message)) = session.restart(&configuration.flags(&refused)) {
+            match configuration.blamed(&message, &refused) {
+                Some(part) => refused.push((part, message)),
+                None => {
+                    failed = Some(message);
+                    break;
+                }
             }
         }
+        let notes = session.take_notes();
         // The files are those of each run.
         let session = session.with_files(Files::new());
         let started = Rc::new(Started { of, session, refused, failed, notes });
-        self.started = Some(started.clone());
+        // What stands instead of a Pod's flags is not among those that would be compared.
+        let is_comparable = !started.refused.iter().any(|(part, _)| *part == Part::Pod);
+        self.started = is_comparable.then(|| started.clone());
         started
     }
 
@@ -250,15 +255,23 @@ impl Engine {
 
 impl Started {
     fn diagnostics(&self, configuration: &Configuration, restarts: bool) -> Vec<Diagnostic> {
-        let line = configuration.places.first().copied().unwrap_or_default();
         let file = &self.of.source;
         let error =
             |line, message| Diagnostic { severity: Severity::Error, file: file.clone(), line, column: 0, message };
-        let mut diagnostics: Vec<Diagnostic> = notes(self.notes.clone(), file.clone(), line).collect();
+        let mut diagnostics: Vec<Diagnostic> =
+            notes(self.notes.clone(), file.clone(), configuration.first_line()).collect();
         // A step of the document that starts the server says so itself.
-        if let Some(message) = self.refused.as_ref().filter(|_| !restarts) {
-            let message = format!("The API server does not start with this configuration: {}", message.trim_end());
-            diagnostics.push(error(line, message));
+        for (part, message) in self.refused.iter().filter(|_| !restarts) {
+            let hint = if message.contains("\"EncryptionConfiguration\"") {
+                ". 1.7 calls it EncryptionConfig."
+            } else if message.contains("no kind \"Policy\" is registered") {
+                ". 1.7 knows audit.k8s.io/v1alpha1."
+            } else {
+                ""
+            };
+            let message =
+                format!("The API server does not start with this configuration: {}{hint}", message.trim_end());
+            diagnostics.push(error(configuration.line(*part).unwrap_or_default(), message));
         }
         diagnostics.extend(self.failed.clone().map(|message| error(0, message)));
         diagnostics

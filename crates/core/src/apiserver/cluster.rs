@@ -200,9 +200,18 @@ impl Cluster {
         let release = self.release;
         let Some(resource) = release.resource_of(api_version, kind) else {
             let version = release.version();
+            let mut known: Vec<&str> =
+                release.resources().iter().filter(|it| it.kind == kind).map(|it| it.api_version).collect();
+            known.dedup();
+            let hint = if api_version.is_empty() || kind.is_empty() {
+                "Every object says its `apiVersion` and `kind`.".to_owned()
+            } else if known.is_empty() {
+                "Check `apiVersion` and `kind`, or choose another release.".to_owned()
+            } else {
+                format!("It has one in {}.", known.join(", "))
+            };
             return Err(error(format!(
-                "Kubernetes {version} has no kind {kind:?} in {api_version:?}; the object is left out. \
-                 Check `apiVersion` and `kind`, or choose another release."
+                "Kubernetes {version} has no kind {kind:?} in {api_version:?}; the object is left out. {hint}"
             )));
         };
         let hub = release.resource_of(resource.storage_version, kind).unwrap_or(resource);

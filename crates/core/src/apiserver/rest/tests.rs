@@ -182,7 +182,16 @@ fn a_cluster_is_loaded_as_found() {
     assert_eq!(messages.len(), 3, "{messages:?}");
     assert!(messages[0].starts_with("The API server would refuse Node \"node-A\": metadata.name: Invalid value"));
     assert!(messages[1].starts_with("Kubernetes 1.7 has no kind \"Gadget\""));
+    assert!(messages[1].ends_with("Check `apiVersion` and `kind`, or choose another release."));
     assert!(messages[2].starts_with("ConfigMap \"c\" cannot be read"));
+    let newer = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "r"}});
+    for (object, hint) in [
+        (newer, "It has one in rbac.authorization.k8s.io/v1beta1, rbac.authorization.k8s.io/v1alpha1."),
+        (json!({"metadata": {"name": "x"}}), "Every object says its `apiVersion` and `kind`."),
+    ] {
+        let messages = load(&mut cluster, &mut world, &[object]);
+        assert!(messages[0].ends_with(hint), "{messages:?}");
+    }
     assert!(object(&cluster, "/registry/minions/node-A").is_some());
     let pod = object(&cluster, "/registry/pods/default/p").unwrap();
     assert_eq!((text(pod, "status.phase"), text(pod, "metadata.uid")), ("Failed", "u-1"));
