@@ -80,7 +80,8 @@ pub fn sleep(arguments: &[String], _: &[u8], session: &mut Session) -> Output {
     }
 }
 
-fn print(format: &str, time: DateTime<Utc>) -> Result<String, char> {
+/// `time` as `format` says; the error is what is not known of it.
+pub(super) fn print(format: &str, time: DateTime<Utc>) -> Result<String, char> {
     let mut text = String::new();
     let mut chars = format.chars();
     while let Some(char) = chars.next() {

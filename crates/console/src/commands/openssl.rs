@@ -5,9 +5,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, NaiveDate, Utc};
 use portcullis_core::request::Certificate;
 
-use super::Output;
+use super::{Output, date};
 use crate::session::Session;
 
 /// What is shown of a certificate.
@@ -23,8 +24,10 @@ struct Rest {
     version: u8,
     serial: Vec<u8>,
     issuer: Vec<(String, String)>,
-    from: String,
-    until: String,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+    /// It has uses, and that of a client is not among them.
+    not_for_clients: bool,
 }
 
 /// The identity in the certificate file `text`; `None` where it is no certificate.
@@ -33,7 +36,12 @@ pub fn certificate(text: &str) -> Option<Certificate> {
     let all = |name: &str| {
         details.subject.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect::<Vec<_>>()
     };
-    Some(Certificate { common_name: all("CN").pop().unwrap_or_default(), organizations: all("O") })
+    Some(Certificate {
+        common_name: all("CN").pop().unwrap_or_default(),
+        organizations: all("O"),
+        validity: details.rest.as_ref().map(|rest| (rest.from, rest.until)),
+        not_for_clients: details.rest.as_ref().is_some_and(|rest| rest.not_for_clients),
+    })
 }
 
 /// `openssl rand -base64 32`: a key for an encryption configuration.
@@ -103,9 +111,9 @@ pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
             "serial" => {
                 format!("serial={}\n", rest.serial.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
             }
-            "startdate" => format!("notBefore={}\n", rest.from),
-            "enddate" => format!("notAfter={}\n", rest.until),
-            _ => format!("notBefore={}\nnotAfter={}\n", rest.from, rest.until),
+            "startdate" => format!("notBefore={}\n", time(rest.from)),
+            "enddate" => format!("notAfter={}\n", time(rest.until)),
+            _ => format!("notBefore={}\nnotAfter={}\n", time(rest.from), time(rest.until)),
         });
     }
     if text {
@@ -116,7 +124,8 @@ pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
             out.push_str(&format!("        Serial Number:\n            {}\n", serial.join(":")));
             out.push_str(&format!("        Issuer: {}\n", name(&rest.issuer)));
             out.push_str("        Validity\n");
-            out.push_str(&format!("            Not Before: {}\n            Not After : {}\n", rest.from, rest.until));
+            let (from, until) = (time(rest.from), time(rest.until));
+            out.push_str(&format!("            Not Before: {from}\n            Not After : {until}\n"));
         }
         out.push_str(&format!("        Subject: {}\n", name(&found.subject)));
     }
@@ -233,6 +242,7 @@ fn decode(der: &[u8]) -> Option<Details> {
     rest.from = decode_time(take(&mut validity)?)?;
     rest.until = decode_time(take(&mut validity)?)?;
     let subject = decode_name(take(&mut body)?.1)?;
+    rest.not_for_clients = uses(body).is_some_and(|uses| !uses.contains(&CLIENT_AUTH) && !uses.contains(&ANY_USE));
     Some(Details { subject, rest: Some(rest) })
 }
 
@@ -253,6 +263,7 @@ fn decode_name(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
                 [0x55, 4, 9] => "street".to_owned(),
                 [0x55, 4, 10] => "O".to_owned(),
                 [0x55, 4, 11] => "OU".to_owned(),
+                [0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 9, 1] => "emailAddress".to_owned(),
                 other => other.iter().map(|byte| format!("{byte:02x}")).collect(),
             };
             parts.push((key, String::from_utf8_lossy(value).into_owned()));
@@ -261,9 +272,31 @@ fn decode_name(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
     Some(parts)
 }
 
-/// `Jul  2 20:03:40 2017 GMT`.
-fn decode_time((tag, value): Value<'_>) -> Option<String> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
+const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
+const ANY_USE: &[u8] = &[0x55, 0x1d, 37, 0];
+
+/// The extended key usages among what follows the subject; `None` where nothing is said of them.
+fn uses(mut body: &[u8]) -> Option<Vec<&[u8]>> {
+    let (_, mut list) = loop {
+        let (tag, value) = take(&mut body)?;
+        if tag == 0xa3 {
+            break take(&mut &*value)?;
+        }
+    };
+    while let Some((_, mut extension)) = take(&mut list) {
+        if take(&mut extension)?.1 != EXTENDED_KEY_USAGE {
+            continue;
+        }
+        // Behind a boolean, where it is critical.
+        let (_, value) = std::iter::from_fn(|| take(&mut extension)).last()?;
+        let (_, mut uses) = take(&mut &*value)?;
+        return Some(std::iter::from_fn(|| take(&mut uses)).map(|(_, identifier)| identifier).collect());
+    }
+    None
+}
+
+fn decode_time((tag, value): Value<'_>) -> Option<DateTime<Utc>> {
     let text = std::str::from_utf8(value).ok()?;
     // UTCTime has two digits of the year: RFC 5280 puts them between 1950 and 2049.
     let text = match tag {
@@ -271,8 +304,12 @@ fn decode_time((tag, value): Value<'_>) -> Option<String> {
         0x17 => format!("19{text}"),
         _ => text.to_owned(),
     };
-    let part = |from: usize, to: usize| text.get(from..to);
-    let month = MONTHS.get(part(4, 6)?.parse::<usize>().ok()?.checked_sub(1)?)?;
-    let day: u8 = part(6, 8)?.parse().ok()?;
-    Some(format!("{month} {day:2} {}:{}:{} {} GMT", part(8, 10)?, part(10, 12)?, part(12, 14)?, part(0, 4)?))
+    let part = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
+    let day = NaiveDate::from_ymd_opt(i32::try_from(part(0, 4)?).ok()?, part(4, 6)?, part(6, 8)?)?;
+    Some(day.and_hms_opt(part(8, 10)?, part(10, 12)?, part(12, 14)?)?.and_utc())
+}
+
+/// `Jul  2 20:03:40 2017 GMT`.
+fn time(time: DateTime<Utc>) -> String {
+    date::print("%b %e %H:%M:%S %Y GMT", time).unwrap_or_default()
 }

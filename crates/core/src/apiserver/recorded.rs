@@ -47,7 +47,7 @@ fn replay(directory: &Path, flags: &str) -> (Vec<String>, Vec<String>) {
         // The recorder's users came from a token file, where no groups are one without a name.
         let groups = Some(strings(&sent["groups"])).filter(|groups| !groups.is_empty());
         let organizations = groups.unwrap_or_else(|| vec![String::new()]);
-        let certificate = Certificate { common_name: text("user"), organizations };
+        let certificate = Certificate { common_name: text("user"), organizations, ..Certificate::default() };
         let mut headers = Vec::new();
         for (name, value) in sent["headers"].as_object().unwrap() {
             match value {

@@ -103,7 +103,7 @@ impl Authenticators {
         let found = self
             .password(request, &mut refused)
             .map(|user| (user, "basic"))
-            .or_else(|| Some((certificate_user(request)?, "x509")))
+            .or_else(|| Some((certificate_user(request, now, &mut refused, &mut notes)?, "x509")))
             .or_else(|| self.token(bearer_token(request)?, now, get, &mut refused, &mut notes));
         let (mut user, authenticator) = match found {
             Some(found) => found,
@@ -176,9 +176,25 @@ fn bearer_token(request: &Request) -> Option<&str> {
 }
 
 /// The subject of the client certificate as a user.
-fn certificate_user(request: &Request) -> Option<User> {
-    let certificate = request.certificate.as_ref().filter(|certificate| !certificate.common_name.is_empty())?;
-    Some(User { name: certificate.common_name.clone(), groups: certificate.organizations.clone(), ..User::default() })
+///
+/// A certificate outside its time is taken with a note: a document's clock stands where its author left it.
+fn certificate_user(
+    request: &Request,
+    now: DateTime<Utc>,
+    refused: &mut Vec<String>,
+    notes: &mut Vec<String>,
+) -> Option<User> {
+    let certificate = request.certificate.as_ref()?;
+    if certificate.not_for_clients {
+        refused.push("x509: certificate specifies an incompatible key usage".to_owned());
+        return None;
+    }
+    let name = Some(&certificate.common_name).filter(|name| !name.is_empty())?;
+    if certificate.validity.is_some_and(|(from, until)| now < from || now > until) {
+        let note = "The certificate is not valid at the time of the document's clock: a server would refuse it then.";
+        notes.push(note.to_owned());
+    }
+    Some(User { name: name.clone(), groups: certificate.organizations.clone(), ..User::default() })
 }
 
 #[cfg(test)]
@@ -190,6 +206,7 @@ mod tests {
         let certificate = subject.map(|(name, organizations)| Certificate {
             common_name: name.to_owned(),
             organizations: organizations.iter().map(|name| (*name).to_owned()).collect(),
+            ..Certificate::default()
         });
         let headers = vec![("authorization".to_owned(), authorization.to_owned())];
         Request { headers, certificate, ..Request::default() }
@@ -203,6 +220,21 @@ mod tests {
             }
             Err(refused) => format!("401 {}", refused.join(", ")),
         }
+    }
+
+    #[test]
+    fn a_certificate_is_for_its_uses_and_its_time() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let ask = |not_for_clients, until| {
+            let validity = Some((at(0), at(until)));
+            let certificate =
+                Some(Certificate { common_name: "a".into(), validity, not_for_clients, ..Default::default() });
+            let request = Request { certificate, ..Request::default() };
+            Authenticators::default().authenticate(&request, at(100), &|_, _, _| None)
+        };
+        assert_eq!(ask(true, 200).unwrap_err(), ["x509: certificate specifies an incompatible key usage"]);
+        assert_eq!(ask(false, 100).unwrap().notes, Vec::<String>::new());
+        assert!(ask(false, 99).unwrap().notes[0].starts_with("The certificate is not valid"));
     }
 
     #[test]

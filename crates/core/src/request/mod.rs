@@ -4,6 +4,8 @@
 
 use std::rc::Rc;
 
+use chrono::{DateTime, Utc};
+
 use crate::manifest::Origin;
 
 mod info;
@@ -53,6 +55,10 @@ pub struct Certificate {
     pub common_name: String,
     /// Subject's Organizations (O), in certificate order.
     pub organizations: Vec<String>,
+    /// From when and until when it is valid, where that is known.
+    pub validity: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Its extended key usages are others than that of a client.
+    pub not_for_clients: bool,
 }
 
 /// What the authorizers are asked: `authorizer.Attributes` without the user.

@@ -167,6 +167,7 @@ impl<'s> Client<'s> {
         let admin = Certificate {
             common_name: "kubernetes-admin".to_owned(),
             organizations: vec!["system:masters".to_owned()],
+            ..Certificate::default()
         };
         Self { session, headers, certificate: token.is_empty().then_some(admin) }
     }
