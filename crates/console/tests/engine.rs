@@ -43,6 +43,13 @@ fn documents() -> Vec<String> {
     let files = std::fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path());
     let mut texts: Vec<String> = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     texts.sort();
+    // Configuration that is refused, and some that takes its place.
+    texts.push(
+        "```yaml\nkind: Pod\napiVersion: v1\nspec:\n  containers:\n  - command: [kube-apiserver, --authorization-mode=Nod]\n```\n\n\
+         ```yaml\nkind: EncryptionConfig\nresources:\n- resources: [secrets]\n  providers: [{identity: {}}]\n```\n\n\
+         ```yaml\nrules:\n- level: Metadata\n```\n\n```sh\nkubectl get pods --as jane\ncat /var/log/audit.log\n```\n"
+            .to_owned(),
+    );
     // The one whose objects matter most, more often than each of the others.
     texts.extend([cluster(), cluster(), cluster()]);
     texts
