@@ -6,6 +6,8 @@
  * `crates/console/src/transcript`: this module follows the same rules.
  */
 
+import { Text } from "@codemirror/state";
+
 /** A line of an editor; `editor` is the number of a file, or the requests. */
 export interface Place {
   editor: number | "requests";
@@ -15,18 +17,53 @@ export interface Place {
   indent: number;
 }
 
+/** Lines of a document that follow each other in an editor too. */
+interface Run {
+  /** The first of them in the document, from 1. */
+  at: number;
+  lines: number;
+  place: Place;
+}
+
 /** What the engine reads, and where its lines stand in the editors. */
-export interface Composed {
-  text: string;
-  /** The place of each line of the text, `undefined` for prose, fences and expected output. */
-  places: (Place | undefined)[];
+export class Composed {
+  /** The text in order; a file is what its editor holds, so that nothing is copied however large it is. */
+  readonly pieces: readonly (string | Text)[];
+  readonly #runs: readonly Run[];
+  #text: string | undefined;
+
+  constructor(pieces: readonly (string | Text)[], runs: readonly Run[]) {
+    this.pieces = pieces;
+    this.#runs = runs;
+  }
+
+  get text(): string {
+    return (this.#text ??= this.pieces.join(""));
+  }
+
+  get length(): number {
+    return this.pieces.reduce((sum, piece) => sum + piece.length, 0);
+  }
+
+  /** The place of a line, from 1; `undefined` for prose, fences and expected output. */
+  place(line: number): Place | undefined {
+    let [from, to] = [0, this.#runs.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if ((this.#runs[middle]?.at ?? 0) <= line) from = middle + 1;
+      else to = middle;
+    }
+    const run = this.#runs[from - 1];
+    if (!run || line >= run.at + run.lines) return undefined;
+    return { ...run.place, line: run.place.line + line - run.at };
+  }
 }
 
 /** A file of the document. */
 export interface File {
   /** What the fence calls it, or what the page does. */
   name: string;
-  text: string;
+  text: Text;
   yaml: boolean;
 }
 
@@ -46,7 +83,7 @@ interface Fence {
 interface FilePart extends Fence {
   kind: "file";
   title: string;
-  lines: string[];
+  text: Text;
 }
 
 interface ScriptPart extends Fence {
@@ -105,7 +142,7 @@ export class Document {
     let unnamed = 0;
     return this.#files().map((part) => ({
       name: part.title || (unnamed++ === 0 ? "cluster.yaml" : `cluster-${unnamed}.yaml`),
-      text: part.lines.join("\n"),
+      text: part.text,
       yaml: /^\s*(yaml|yml|json)\b/.test(part.info),
     }));
   }
@@ -122,9 +159,9 @@ export class Document {
     return lines.join("\n");
   }
 
-  setFile(number: number, text: string): void {
+  setFile(number: number, text: Text): void {
     const file = this.#files()[number];
-    if (file) file.lines = text.split("\n");
+    if (file) file.text = text;
   }
 
   /** Adds an empty file behind the others; its number. */
@@ -135,7 +172,7 @@ export class Document {
     const file: FilePart = {
       kind: "file",
       title,
-      lines: [""],
+      text: Text.empty,
       indent: 0,
       marker: "```",
       info: `yaml title="${title}"`,
@@ -184,11 +221,19 @@ export class Document {
 
   /** The Markdown. */
   compose(): Composed {
-    const lines: string[] = [];
-    const places: (Place | undefined)[] = [];
+    const pieces: (string | Text)[] = [];
+    const runs: Run[] = [];
+    let [written, lines] = ["", 0];
     const put = (line: string, place?: Place) => {
-      places[lines.length] = place;
-      lines.push(line);
+      written += lines > 0 ? `\n${line}` : line;
+      lines += 1;
+      if (place) runs.push({ at: lines, lines: 1, place });
+    };
+    const putText = (text: Text, place: Place) => {
+      pieces.push(lines > 0 ? `${written}\n` : written, text);
+      runs.push({ at: lines + 1, lines: text.lines, place });
+      written = "";
+      lines += text.lines;
     };
     let file = -1;
     let scripts = 0;
@@ -203,10 +248,11 @@ export class Document {
       if (part.kind === "file") {
         file += 1;
         padded(marker + part.info);
-        for (const [index, line] of part.lines.entries()) {
-          // An empty file is a fence without lines; the editor has one to begin with.
-          if (part.lines.length === 1 && line === "") break;
-          padded(line, { editor: file, line: index + 1, indent: part.indent });
+        // An empty file is a fence without lines; the editor has one to begin with.
+        if (part.text.length > 0 && part.indent === 0) putText(part.text, { editor: file, line: 1, indent: 0 });
+        else if (part.text.length > 0) {
+          let line = 1;
+          for (const text of part.text.iterLines()) padded(text, { editor: file, line: line++, indent: part.indent });
         }
       } else {
         padded(marker + part.info);
@@ -226,8 +272,8 @@ export class Document {
       }
       if (part.closed) padded(marker);
     }
-    places.length = lines.length;
-    return { text: lines.join("\n"), places };
+    pieces.push(written);
+    return new Composed(pieces, runs);
   }
 
   #files(): FilePart[] {
@@ -278,6 +324,7 @@ function takeApart(text: string): Part[] {
       comment &&= !line.includes("-->");
       continue;
     }
+    const indent = new RegExp(`^ {0,${fence.indent}}`);
     const content: string[] = [];
     const raw: string[] = [line];
     let closed = false;
@@ -285,7 +332,7 @@ function takeApart(text: string): Part[] {
       const next = lines[at++] ?? "";
       raw.push(next);
       closed = closes(fence, next);
-      if (!closed) content.push(next.replace(new RegExp(`^ {0,${fence.indent}}`), ""));
+      if (!closed) content.push(next.replace(indent, ""));
     }
     // Composing must give the very text again: a closing fence of another form stays prose with all that it closes.
     const plain = !closed || raw.at(-1) === " ".repeat(fence.indent) + fence.marker;
@@ -303,7 +350,7 @@ function takeApart(text: string): Part[] {
       const { before, items } = prompt ? session(content) : { before: [], items: commands(content) };
       parts.push({ kind: "script", ...fence, closed, prompt, before, items });
     } else {
-      parts.push({ kind: "file", ...fence, closed, title, lines: content.length > 0 ? content : [""] });
+      parts.push({ kind: "file", ...fence, closed, title, text: Text.of(content.length > 0 ? content : [""]) });
     }
   }
   if (prose.length > 0) parts.push({ kind: "prose", lines: prose });
@@ -325,9 +372,35 @@ function closes(fence: Fence, line: string): boolean {
 
 /** The marker of a file's fence, longer than any that its text holds. */
 function outside(part: FilePart): string {
-  let marker = part.marker;
-  while (part.lines.some((line) => closes({ ...part, marker }, line))) marker += marker.charAt(0);
-  return marker;
+  const char = part.marker.charAt(0);
+  const longest = closings(part.text)[char === "~" ? "tilde" : "backtick"];
+  return longest < part.marker.length ? part.marker : char.repeat(longest + 1);
+}
+
+/** How long the longest line of a text is that could close a fence, by its character. */
+interface Closings {
+  backtick: number;
+  tilde: number;
+}
+
+/** An edit makes few of the nodes of a text anew: what is known of the others stays. */
+const known = new WeakMap<Text, Closings>();
+
+export function closings(text: Text): Closings {
+  let found = known.get(text);
+  if (found) return found;
+  found = { backtick: 0, tilde: 0 };
+  for (const child of text.children ?? []) {
+    const { backtick, tilde } = closings(child);
+    found = { backtick: Math.max(found.backtick, backtick), tilde: Math.max(found.tilde, tilde) };
+  }
+  for (const line of text.children ? [] : text.iterLines()) {
+    const [, marker = ""] = /^ {0,3}(`{3,}|~{3,})\s*$/.exec(line) ?? [];
+    const kind = marker.startsWith("~") ? "tilde" : "backtick";
+    found[kind] = Math.max(found[kind], marker.length);
+  }
+  known.set(text, found);
+  return found;
 }
 
 /** `name="value"`, `name='value'` or `name=value` in an info string. */

@@ -54,7 +54,7 @@ export interface Sign {
 }
 
 export interface Listener {
-  change?(text: string): void;
+  change?(text: Text): void;
   /** The cursor went to another line, by hand or by key. */
   line?(line: number): void;
 }
@@ -242,7 +242,7 @@ const languages: Record<Kind, Extension> = {
 export class Editor {
   readonly #view: EditorView;
 
-  constructor(host: HTMLElement, label: string, kind: Kind, text: string, listener: Listener) {
+  constructor(host: HTMLElement, label: string, kind: Kind, text: string | Text, listener: Listener) {
     const root = host.attachShadow({ mode: "open" });
     const state = EditorState.create({
       doc: text,
@@ -261,7 +261,7 @@ export class Editor {
         keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
         EditorView.domEventHandlers({ beforeinput: replaceSelection }),
         EditorView.updateListener.of((update) => {
-          if (update.docChanged) listener.change?.(update.state.doc.toString());
+          if (update.docChanged) listener.change?.(update.state.doc);
           if (update.selectionSet || update.docChanged) {
             const line = update.state.doc.lineAt(update.state.selection.main.head).number;
             if (line !== update.startState.doc.lineAt(update.startState.selection.main.head).number) listener.line?.(line);

@@ -1,11 +1,13 @@
 /**
  * The engine in its worker, as the page sees it: a document goes in, a report comes out.
  *
- * Only the newest document counts. A worker that dies or does not answer is replaced; what is typed is the page's, so
- * nothing is lost with it.
+ * Only the newest document counts, and of it the worker is told what changed. A worker that dies or does not answer is
+ * replaced; what is typed is the page's, so nothing is lost with it.
  */
 
-import type { Access, Inspection, Report } from "portcullis-wasm";
+import { Text } from "@codemirror/state";
+import type { Access, Graph, Inspection, Report, Stored } from "portcullis-wasm";
+import { type Difference, difference } from "./difference.ts";
 import type { Composed } from "./document.ts";
 import workerUrl from "./worker.ts?worker&url";
 
@@ -15,32 +17,55 @@ export interface Calls {
   secrets(document: string): { names: string[]; redacted: string };
   /** Who may do what at a document's end. */
   access(document: string, namespace: string, subject: string, resource: string): Access;
+  /** The graph at the end of the document of the newest report. */
+  graph(): Graph;
+  /** What etcd holds there. */
+  etcd(): Stored[];
   /** What a value of etcd holds. */
   inspect(config: string, key: string, dump: Uint8Array): Inspection;
 }
 
 type Call = { [Name in keyof Calls]: { name: Name; given: Parameters<Calls[Name]> } }[keyof Calls];
 
+/** A piece of a document: a text, the slices that came before, or a piece of the document before, perhaps with a difference. */
+export type Piece = { text: string } | { slices: number } | { like: number; difference?: Difference };
+
 /** To the worker. */
-export type Question = { kind: "report"; id: number; document: string } | ({ kind: "call"; id: number } & Call);
+export type Question =
+  | { kind: "slice"; text: string }
+  | { kind: "report"; id: number; pieces: Piece[] }
+  | ({ kind: "call"; id: number } & Call);
 
 /** From the worker. */
 export type Answer =
   | { kind: "ready"; version: string }
+  | { kind: "progress"; id: number; progress: Progress }
   | { kind: "report"; id: number; report: Report; milliseconds: number }
   | { kind: "answer"; id: number; answer: unknown }
   | { kind: "refused"; id: number; message: string }
   | { kind: "failed"; message: string };
 
+/** How far a large document is. */
+export interface Progress {
+  /** What is done: its bytes are read, then its objects loaded. */
+  what: "read" | "load";
+  done: number;
+  total: number;
+}
+
 /** What the page is told. */
 export interface Listener {
+  progress(progress: Progress): void;
   report(report: Report, of: Composed, milliseconds: number): void;
   /** The engine could not answer: why, and what happens now. */
   trouble(message: string): void;
 }
 
-/** After this long a worker counts as hanging: the longest honest answer, a dump of 50 MB, stays below. */
+/** After this long without a sign a worker counts as hanging. */
 const PATIENCE = 20_000;
+
+/** Texts longer than this are sent in slices, so that the page is never busy for long. */
+const SLICE = 1_000_000;
 
 interface Policy {
   createScriptURL(url: string): string;
@@ -63,7 +88,8 @@ export class Engine {
   #next = 1;
   #asked: { id: number; document: Composed; timer: number } | undefined;
   #waiting: Composed | undefined;
-  #frame: number | undefined;
+  /** The pieces that the worker has. */
+  #told: readonly (string | Text)[] = [];
   readonly #calls = new Map<number, { resolve: (answer: unknown) => void; reject: (why: Error) => void }>();
 
   constructor(listener: Listener) {
@@ -71,13 +97,16 @@ export class Engine {
     this.#worker = this.#start();
   }
 
-  /** Asks for the report of a document; one that waits is replaced by it. At most one question a frame. */
+  /** Asks for the report of a document; one that waits is replaced by it. */
   evaluate(document: Composed): void {
     this.#waiting = document;
-    this.#frame ??= requestAnimationFrame(() => {
-      this.#frame = undefined;
-      this.#send();
-    });
+    queueMicrotask(() => void this.#send());
+  }
+
+  /** Gives up on the question at hand. */
+  cancel(): void {
+    this.#restart("cancelled");
+    void this.#send();
   }
 
   /** Asks for something else than a report. Fails with what is wrong with the arguments, or when the worker dies. */
@@ -101,14 +130,36 @@ export class Engine {
     return worker;
   }
 
-  #send(): void {
+  #timer(): number {
+    return setTimeout(() => this.#fall(`no answer for ${PATIENCE / 1000} seconds`), PATIENCE);
+  }
+
+  async #send(): Promise<void> {
     if (!this.#ready || this.#asked || this.#waiting === undefined) return;
     const document = this.#waiting;
     const id = this.#next++;
     this.#waiting = undefined;
-    const timer = setTimeout(() => this.#fall(`no answer for ${PATIENCE / 1000} seconds`), PATIENCE);
-    this.#asked = { id, document, timer };
-    this.#worker.postMessage({ kind: "report", id, document: document.text } satisfies Question);
+    this.#asked = { id, document, timer: this.#timer() };
+    const ask = (question: Question) => this.#worker.postMessage(question);
+    const pieces: Piece[] = [];
+    for (const [index, piece] of document.pieces.entries()) {
+      const before = this.#told[index];
+      if (piece === before) pieces.push({ like: index });
+      else if (typeof piece === "string") pieces.push({ text: piece });
+      else if (before instanceof Text) pieces.push({ like: index, difference: difference(before, piece) });
+      else if (piece.length <= SLICE) pieces.push({ text: piece.toString() });
+      else {
+        pieces.push({ slices: Math.ceil(piece.length / SLICE) });
+        for (let from = 0; from < piece.length; from += SLICE) {
+          ask({ kind: "slice", text: piece.sliceString(from, Math.min(from + SLICE, piece.length)) });
+          await new Promise((resolve) => setTimeout(resolve));
+          // Cancelled meanwhile, and the worker is another.
+          if (this.#asked?.id !== id) return;
+        }
+      }
+    }
+    this.#told = document.pieces;
+    ask({ kind: "report", id, pieces });
   }
 
   #hear(answer: Answer): void {
@@ -117,6 +168,13 @@ export class Engine {
       return;
     }
     if (answer.kind === "ready") this.#ready = true;
+    else if (answer.kind === "progress") {
+      if (answer.id !== this.#asked?.id) return;
+      clearTimeout(this.#asked.timer);
+      this.#asked.timer = this.#timer();
+      this.#listener.progress(answer.progress);
+      return;
+    }
     else if (answer.kind === "answer" || answer.kind === "refused") {
       const call = this.#calls.get(answer.id);
       this.#calls.delete(answer.id);
@@ -128,22 +186,28 @@ export class Engine {
       this.#asked = undefined;
       this.#listener.report(answer.report, document, answer.milliseconds);
     }
-    this.#send();
+    void this.#send();
   }
 
   /** A new worker for the next document. The one that felled this worker is not asked again: it would do the same. */
   #fall(why: string): void {
+    if (this.#restart(why)) {
+      this.#listener.trouble(`The engine stopped (${why}) and was started again. Your text is as you left it: change it to go on.`);
+    } else {
+      this.#listener.trouble(`The engine cannot run here: ${why}. Reload the page to try again; your text is kept.`);
+    }
+  }
+
+  /** False where the worker never was ready: the next one would not be either. */
+  #restart(why: string): boolean {
     this.#worker.terminate();
     for (const { reject } of this.#calls.values()) reject(new Error(why));
     this.#calls.clear();
     const loaded = this.#ready;
     clearTimeout(this.#asked?.timer);
     this.#asked = undefined;
-    if (loaded) {
-      this.#worker = this.#start();
-      this.#listener.trouble(`The engine stopped (${why}) and was started again. Your text is as you left it: change it to go on.`);
-    } else {
-      this.#listener.trouble(`The engine cannot run here: ${why}. Reload the page to try again; your text is kept.`);
-    }
+    this.#told = [];
+    if (loaded) this.#worker = this.#start();
+    return loaded;
   }
 }

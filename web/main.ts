@@ -3,6 +3,7 @@
 import type { Location, Report } from "portcullis-wasm";
 import { element, byId } from "./dom.ts";
 import { type Composed, Document, type Place } from "./document.ts";
+import { Opening, dropTarget } from "./open.ts";
 import { embedded } from "./embedded.ts";
 import { Editor, type Mark, type Problem } from "./editor.ts";
 import { Engine } from "./engine.ts";
@@ -10,13 +11,16 @@ import { blank, examples } from "./examples.ts";
 import { LONGEST_LINK, linkTo, openLink } from "./share.ts";
 import { Tabs } from "./tabs.ts";
 import { decisiveExchange, ofStep } from "./verdict.ts";
-import type { Page, Selection, View } from "./view.ts";
+import type { Page, Part, Selection, View, With } from "./view.ts";
 import { view as verdict } from "./views/verdict.ts";
 
 const KEPT = "portcullis.document";
 
+/** In characters: browsers keep about five million for a whole site, and writing them holds up the page. */
+const LONGEST_KEPT = 1_000_000;
+
 /** The views, each loaded when it is first shown; the first one is what the page is for. */
-const views: { name: string; load: () => Promise<View> }[] = [
+const views: { name: string; load: () => Promise<View<Part>> }[] = [
   { name: "Verdict", load: async () => verdict },
   { name: "Graph", load: async () => (await import("./views/graph.ts")).view },
   { name: "etcd", load: async () => (await import("./views/etcd.ts")).view },
@@ -35,6 +39,8 @@ let here: Location | undefined;
 /** Whether the selection is still to be made: after a document was opened. */
 let fresh = true;
 let saving: number | undefined;
+/** The file that is being opened. */
+let opening: Opening | undefined;
 
 const page: Page = {
   select(wanted) {
@@ -64,8 +70,10 @@ const page: Page = {
 };
 
 const engine = new Engine({
+  progress: (progress) => opening?.loading(progress),
   report(report, of, milliseconds) {
     latest = { report, of };
+    opening?.answered(of);
     const steps = report.steps.length;
     if (fresh) {
       // A refusal is what people come for; then, the end of the story.
@@ -85,6 +93,7 @@ const engine = new Engine({
     select({ step, exchange: step === selection.step ? selection.exchange : -1 });
   },
   trouble(message) {
+    opening?.failed();
     notice(message);
   },
 });
@@ -97,8 +106,8 @@ viewTabs.set(views.map(({ name }, index) => ({ name, panel: panels[index] as HTM
 viewTabs.show(0);
 
 /** Opens a document in all editors. */
-function show(text: string): void {
-  doc = new Document(text);
+function show(document: string | Document): void {
+  doc = typeof document === "string" ? new Document(document) : document;
   here = undefined;
   fresh = true;
   selection = { step: -1, exchange: -1 };
@@ -108,7 +117,7 @@ function show(text: string): void {
   byId("requests").replaceChildren(host);
   requests = new Editor(host, "Requests", "requests", doc.requests, {
     change(changed) {
-      doc.setRequests(changed);
+      doc.setRequests(changed.toString());
       edited();
     },
     line: follow,
@@ -138,7 +147,7 @@ function showFiles(current: number): void {
 function edited(): void {
   here = undefined;
   clearTimeout(saving);
-  saving = setTimeout(() => keep(doc.compose().text), 300);
+  saving = setTimeout(() => keep(doc.compose()), 300);
   ask();
 }
 
@@ -178,11 +187,15 @@ async function draw(index: number): Promise<void> {
   const panel = panels[index];
   if (!entry || !panel || !latest) return;
   const view = await entry.load();
-  if (latest) view.show(panel, latest.report, selection, page);
+  const { report } = latest;
+  if (view.needs === "graph") report.graph ??= await engine.call("graph");
+  if (view.needs === "etcd") report.etcd ??= await engine.call("etcd");
+  // Of a report that is no longer the newest, nobody wants to see anything.
+  if (latest.report === report) view.show(panel, report as With<Part>, selection, page);
 }
 
 function placeOf(line: number): Place | undefined {
-  return latest?.of.places[line - 1];
+  return latest?.of.place(line);
 }
 
 /** Shows what the selected request's verdict rests on, and every verdict in the gutter. */
@@ -261,11 +274,8 @@ function problems(report: Report): void {
 
 /** What one should know of the other views without opening them. */
 function badges(report: Report): void {
-  const made = report.etcd.filter((stored) => stored.value && stored.key.startsWith("/registry/secrets/"));
-  const plain = made.filter((stored) => stored.provider === "identity").length;
   const events = report.steps.flatMap((step) => step.exchanges).reduce((sum, exchange) => sum + exchange.audit.length, 0);
-  const encrypted = report.etcd.some((stored) => stored.provider !== "identity");
-  viewTabs.badge(2, plain > 0 && encrypted ? `${plain} plain` : "", true);
+  viewTabs.badge(2, report.plainSecrets > 0 ? `${report.plainSecrets} plain` : "", true);
   viewTabs.badge(3, events > 0 ? String(events) : "", false);
 }
 
@@ -293,23 +303,31 @@ function notice(message: string, actions: Record<string, () => void> = {}): void
 }
 
 /** Opens another document; the one before can be had back. */
-function replace(text: string, what: string): void {
-  const before = doc.compose().text;
-  show(text);
-  keep(text);
-  const known = before === blank || examples.some((example) => example.text === before);
-  if (known) byId("notice").replaceChildren();
-  else notice(`${what} is open.`, { "Put back what was there": () => (show(before), keep(before)) });
+function replace(document: string | Document, what: string): void {
+  const before = doc;
+  const composed = before.compose();
+  show(document);
+  const kept = keep(doc.compose());
+  const known = [blank, ...examples.map((example) => example.text)].some((text) => text.length === composed.length && text === composed.text);
+  const size = kept ? "" : " It is too large to be kept in this browser: download it to have it again.";
+  if (known && kept) byId("notice").replaceChildren();
+  else notice(`${what} is open.${size}`, { "Put back what was there": () => (show(before), keep(before.compose())) });
 }
 
-function keep(text: string): void {
+/** False where the document is too large to be kept. */
+function keep(document: Composed): boolean {
   // What a host shows its readers is not theirs to find again here.
-  if (guest) return;
+  if (guest) return true;
   try {
-    localStorage.setItem(KEPT, text);
+    if (document.length > LONGEST_KEPT) {
+      localStorage.removeItem(KEPT);
+      return false;
+    }
+    localStorage.setItem(KEPT, document.text);
   } catch {
     // Storage is full or forbidden: the page works without.
   }
+  return true;
 }
 
 function kept(): string | null {
@@ -321,7 +339,12 @@ function kept(): string | null {
 }
 
 async function share(): Promise<void> {
-  const { text } = doc.compose();
+  const document = doc.compose();
+  if (document.length > LONGEST_KEPT) {
+    notice("The document is too large for a link. A file holds it.", { "Download the document": download });
+    return;
+  }
+  const { text } = document;
   const link = await linkTo(text, location.href);
   if (link.length > LONGEST_LINK) {
     notice(`The link would have ${link.length} characters, and some programs cut it off. A file is safer.`, {
@@ -354,17 +377,35 @@ async function copy(link: string): Promise<void> {
 }
 
 function download(): void {
-  const address = URL.createObjectURL(new Blob([doc.compose().text], { type: "text/markdown" }));
+  const address = URL.createObjectURL(new Blob(doc.compose().pieces.map(String), { type: "text/markdown" }));
   element("a", { href: address, download: "portcullis.md" }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
+/** Opens a file of the user's: a document, or a manifest to which the requests at hand are put. */
 async function open(file: File): Promise<void> {
-  const text = await file.text();
-  if (/\.(ya?ml|json)$/i.test(file.name)) {
-    const language = /json$/i.test(file.name) ? "json" : "yaml";
-    replace(`\`\`\`${language} title="${file.name.replaceAll('"', "")}"\n${text.trimEnd()}\n\`\`\`\n\n\`\`\`sh\n${doc.requests}\n\`\`\`\n`, file.name);
-  } else replace(text, file.name);
+  opening?.cancel();
+  const before = doc;
+  const own = new Opening(file, {
+    show: (bar) => byId("opening").replaceChildren(bar),
+    hide: (bar) => bar.remove(),
+    stop() {
+      engine.cancel();
+      show(before);
+      keep(before.compose());
+    },
+  });
+  opening = own;
+  const opened = await own.read();
+  if (opened.kind === "refused") notice(opened.why);
+  if (opened.kind === "document") replace(opened.text, file.name);
+  if (opened.kind === "manifest") {
+    const title = file.name.replaceAll('"', "");
+    const whole = new Document(`\`\`\`${opened.language} title="${title}"\n\`\`\`\n\n\`\`\`sh\n${before.requests}\n\`\`\`\n`);
+    whole.setFile(0, opened.text);
+    replace(whole, file.name);
+    own.sent(opened.text);
+  }
 }
 
 function menu(): void {
@@ -420,6 +461,7 @@ byId("file").addEventListener("change", (event) => {
   input.value = "";
   if (file) void open(file);
 });
+dropTarget(byId("drop"), (file) => void open(file));
 byId("forget").addEventListener("click", () => {
   clearTimeout(saving);
   localStorage.removeItem(KEPT);

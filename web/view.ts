@@ -26,7 +26,14 @@ export interface Page {
   name(line: number): string | undefined;
 }
 
-export interface View {
+/** The parts of a report that are fetched only for the views that draw them. */
+export type Part = "graph" | "etcd";
+
+/** A report with these parts. */
+export type With<Needed extends Part> = Report & Required<Pick<Report, Needed>>;
+
+export interface View<Needed extends Part = never> {
+  needs?: Needed;
   /** Draws into `place`, which is the view's own and keeps what it drew before. */
-  show(place: HTMLElement, report: Report, selection: Selection, page: Page): void;
+  show(place: HTMLElement, report: With<Needed>, selection: Selection, page: Page): void;
 }

@@ -1,7 +1,7 @@
 /** The engine: wasm in a thread of its own, so that no document can hold up the page. */
 
-import load, { access, evaluate, inspect, redact, secrets, version } from "portcullis-wasm";
-import type { Answer, Calls, Question } from "./engine.ts";
+import load, { access, answer as run, etcd, graph, inspect, redact, secrets, version, watch } from "portcullis-wasm";
+import type { Answer, Calls, Piece, Progress, Question } from "./engine.ts";
 
 const tell = (answer: Answer) => postMessage(answer);
 
@@ -11,8 +11,22 @@ const failed = (error: unknown) => tell({ kind: "failed", message: error instanc
 const calls: Calls = {
   secrets: (document) => ({ names: secrets(document), redacted: redact(document) }),
   access: (document, namespace, subject, resource) => access("document.md", document, namespace, subject, resource),
+  graph: () => graph(),
+  etcd: () => etcd(),
   inspect: (config, key, dump) => inspect(config, key, dump),
 };
+
+/** The pieces of the newest document, and what came of the next one. */
+let pieces: string[] = [];
+let slices: string[] = [];
+
+function receive(piece: Piece): string {
+  if ("text" in piece) return piece.text;
+  if ("slices" in piece) return slices.splice(0, piece.slices).join("");
+  const before = pieces[piece.like] ?? "";
+  const { from, to, insert } = piece.difference ?? { from: 0, to: 0, insert: "" };
+  return before.slice(0, from) + insert + before.slice(to);
+}
 
 /** An error that a call throws is about its arguments; a trap is the module's end. */
 function answer({ id, name, given }: Extract<Question, { kind: "call" }>): void {
@@ -25,7 +39,17 @@ function answer({ id, name, given }: Extract<Question, { kind: "call" }>): void 
   }
 }
 
-const loaded = load();
+/** The question at hand, and when the page last heard of it. */
+let asked = { id: 0, told: 0 };
+
+function progress(what: Progress["what"], done: number, total: number): void {
+  // Only what takes long says how far it is.
+  if (performance.now() - asked.told < 50) return;
+  asked.told = performance.now();
+  tell({ kind: "progress", id: asked.id, progress: { what, done, total } });
+}
+
+const loaded = load().then(() => watch(progress));
 
 addEventListener("message", async ({ data }: MessageEvent<Question>) => {
   try {
@@ -34,8 +58,14 @@ addEventListener("message", async ({ data }: MessageEvent<Question>) => {
       answer(data);
       return;
     }
+    if (data.kind === "slice") {
+      slices.push(data.text);
+      return;
+    }
+    pieces = data.pieces.map(receive);
     const start = performance.now();
-    const report = evaluate("document.md", data.document);
+    asked = { id: data.id, told: start };
+    const report = run("document.md", pieces.join(""));
     tell({ kind: "report", id: data.id, report, milliseconds: performance.now() - start });
   } catch (error) {
     failed(error);

@@ -1,8 +1,8 @@
 /** What etcd holds: every key with its provider, a value byte by byte, and a pasted value opened with one's own key. */
 
-import type { Bytes, Inspection, Report, Stored } from "portcullis-wasm";
+import type { Bytes, Inspection, Stored } from "portcullis-wasm";
 import { element } from "../dom.ts";
-import type { Page, Selection, View } from "../view.ts";
+import type { Page, Selection, View, With } from "../view.ts";
 import { decode, hex } from "./hex.ts";
 
 /** The key whose value is shown. */
@@ -13,7 +13,8 @@ let everything = false;
 const typed = { dump: "", config: "", key: "" };
 let inspected: HTMLElement | undefined;
 
-export const view: View = {
+export const view: View<"etcd"> = {
+  needs: "etcd",
   show(place, report, selection, page) {
     const again = () => view.show(place, report, selection, page);
     // The form keeps its focus and what is typed: only what depends on the report is drawn again.
@@ -42,13 +43,13 @@ export const view: View = {
 };
 
 /** What the selected request wrote. */
-function writtenBy(report: Report, selection: Selection): Stored | undefined {
+function writtenBy(report: With<"etcd">, selection: Selection): Stored | undefined {
   const writes = report.steps[selection.step]?.exchanges[selection.exchange]?.etcd ?? [];
   return report.etcd.find((stored) => stored.value !== undefined && stored.key === writes.at(-1)?.key);
 }
 
 /** What is still readable on the disk, and what rewrites it. */
-function headline(report: Report): HTMLElement {
+function headline(report: With<"etcd">): HTMLElement {
   const secrets = report.etcd.filter((stored) => stored.key.startsWith("/registry/secrets/"));
   const plain = secrets.filter((stored) => stored.provider === "identity").length;
   const stale = report.etcd.filter((stored) => stored.stale).length;
@@ -91,7 +92,7 @@ function keys(rows: Stored[], shown: Stored | undefined, choose: (key: string) =
   );
 }
 
-function value(stored: Stored, report: Report): HTMLElement[] {
+function value(stored: Stored, report: With<"etcd">): HTMLElement[] {
   if (stored.value === undefined) return [];
   const error = stored.error ? [element("p", { class: "remark" }, stored.error)] : [];
   const now = element("section", { class: "card", "aria-label": stored.key }, element("h3", {}, stored.key), ...error, ...dumps({ ...stored, value: stored.value }));
@@ -100,7 +101,7 @@ function value(stored: Stored, report: Report): HTMLElement[] {
 }
 
 /** The value that the last write to a key replaced, where the document made both. */
-function earlier(stored: Stored, report: Report): Bytes | undefined {
+function earlier(stored: Stored, report: With<"etcd">): Bytes | undefined {
   const writes = report.steps.flatMap((step) => step.exchanges.flatMap((exchange) => exchange.etcd));
   return writes.filter((write) => write.key === stored.key && write.stored).at(-2)?.stored;
 }

@@ -15,7 +15,8 @@ let together: Together | undefined;
 /** The groups that were opened. */
 const opened = new Set<string>();
 
-export const view: View = {
+export const view: View<"graph"> = {
+  needs: "graph",
   show(place, report, selection, page) {
     const { graph } = report;
     const key = `${selection.step}/${selection.exchange}`;

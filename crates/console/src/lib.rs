@@ -16,4 +16,4 @@ pub mod transcript;
 #[path = "../../../tests/vectors.rs"]
 mod vectors;
 
-pub use engine::{Engine, run};
+pub use engine::{Engine, Progress, run};

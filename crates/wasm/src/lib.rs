@@ -2,9 +2,9 @@
 //!
 //! It only translates. What is wrong with a document is in its report; nothing is thrown for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use portcullis_console::{Engine, access};
+use portcullis_console::{Engine, Progress, access};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::JsValue;
@@ -52,6 +52,21 @@ pub fn evaluate(name: &str, document: &str) -> Result<JsValue, js_sys::Error> {
 #[wasm_bindgen(unchecked_return_type = "Report")]
 pub fn answer(name: &str, document: &str) -> Result<JsValue, js_sys::Error> {
     to_js(&ENGINE.with_borrow_mut(|engine| engine.run(name, document, None)))
+}
+
+/// Lets `watch` be called again and again while a document is run: `watch(what, done, total)`, where `what` is `"read"` for the
+/// bytes of its manifests and then `"load"` for their objects.
+#[wasm_bindgen]
+pub fn watch(watch: js_sys::Function) {
+    let told = Cell::new(0);
+    let tell = move |Progress { what, done, total }: Progress| {
+        // A call out of wasm costs more than an object.
+        told.set((told.get() + 1) % 64);
+        if told.get() == 0 {
+            let _ = watch.call3(&JsValue::NULL, &what.into(), &(done as f64).into(), &(total as f64).into());
+        }
+    };
+    ENGINE.with_borrow_mut(|engine| engine.watch(tell));
 }
 
 /// The graph at the end of the document that was run last.

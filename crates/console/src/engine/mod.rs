@@ -53,6 +53,18 @@ pub struct Engine {
     /// The newest first.
     clusters: Vec<Cluster>,
     last: Option<Last>,
+    watch: Option<Box<dyn Fn(Progress)>>,
+}
+
+/// How far a run is, which for a large dump takes a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// `read` for the bytes of the manifests, then `load` for their objects.
+    pub what: &'static str,
+    /// How many are done.
+    pub done: usize,
+    /// Of so many.
+    pub total: usize,
 }
 
 /// What the last document left.
@@ -97,6 +109,17 @@ struct Cluster {
 }
 
 impl Engine {
+    /// Lets `watch` be told how far a run is, again and again.
+    pub fn watch(&mut self, watch: impl Fn(Progress) + 'static) {
+        self.watch = Some(Box::new(watch));
+    }
+
+    fn tell(&self, what: &'static str, done: usize, total: usize) {
+        if let Some(watch) = &self.watch {
+            watch(Progress { what, done, total });
+        }
+    }
+
     /// Runs the document `text`, which is known as `name`, against `release` or else the release that it names itself. Its
     /// graph and what etcd holds are not in the report: [`Engine::graph`] and [`Engine::etcd`] give them where somebody looks.
     pub fn run(&mut self, name: &str, text: &str, release: Option<&str>) -> Report {
@@ -175,22 +198,33 @@ impl Engine {
     ) -> (Files, Configuration) {
         let mut files = Files::new();
         let mut configuration = Configuration::default();
-        let mut number = 0;
-        for block in &document.blocks {
-            let Block::File(block) = block else { continue };
+        let blocks = || {
+            document.blocks.iter().filter_map(|block| match block {
+                Block::File(block) => Some(block),
+                Block::Step(_) => None,
+            })
+        };
+        let total = blocks().filter(|block| block.manifest).map(|block| block.text.len()).sum();
+        let (mut number, mut before) = (0, 0);
+        for block in blocks() {
             let path = if block.name.is_empty() { format!("{source}:{}", block.line) } else { block.name.clone() };
             if block.manifest {
                 if number == self.readings.len() {
                     self.readings.push(Reading::default());
                 }
-                if let Some(reading) = self.readings.get_mut(number) {
-                    let (manifests, problems) = reading.read(source, block.line, &block.text);
+                if let Some(mut reading) = self.readings.get_mut(number).map(std::mem::take) {
+                    let progress = |bytes| self.tell("read", before + bytes, total);
+                    let (manifests, problems) = reading.read(source, block.line, &block.text, &progress);
                     diagnostics.extend(problems);
                     for manifest in manifests {
                         diagnostics.extend(configuration.sort(&manifest, &path));
                     }
+                    if let Some(place) = self.readings.get_mut(number) {
+                        *place = reading;
+                    }
                 }
                 number += 1;
+                before += block.text.len();
             }
             files.entry(path).or_insert_with(|| block.file(source));
         }
@@ -243,7 +277,7 @@ impl Engine {
         let kept = self.clusters.iter_mut().position(|cluster| cluster.change(&started, &objects));
         let cluster = match kept {
             Some(at) => self.clusters.remove(at),
-            None => Cluster::new(started, objects),
+            None => Cluster::new(started, objects, &|done, total| self.tell("load", done, total)),
         };
         self.clusters.truncate(if cluster.objects.len() > LARGE { 0 } else { CLUSTERS - 1 });
         diagnostics.extend(cluster.diagnostics());
@@ -279,10 +313,13 @@ impl Started {
 }
 
 impl Cluster {
-    fn new(started: Rc<Started>, objects: Vec<Rc<Object>>) -> Self {
+    fn new(started: Rc<Started>, objects: Vec<Rc<Object>>, progress: &dyn Fn(usize, usize)) -> Self {
         let mut session = started.session.clone();
-        let load = |object| session.load(object).map(|loaded| (loaded, line(object)));
-        let loaded = objects.iter().filter_map(load).collect();
+        let load = |(at, object)| {
+            progress(at, objects.len());
+            session.load(object).map(|loaded| (loaded, line(object)))
+        };
+        let loaded = objects.iter().enumerate().filter_map(load).collect();
         session.settle();
         Self { started, objects, loaded, session }
     }

@@ -88,8 +88,14 @@ struct Part {
 }
 
 impl Reading {
-    /// Reads `text`, which begins on `first_line` of `file`.
-    pub fn read(&mut self, file: &Rc<str>, first_line: u32, text: &Rc<str>) -> (Vec<Rc<Manifest>>, Vec<Diagnostic>) {
+    /// Reads `text`, which begins on `first_line` of `file`, and says meanwhile how many bytes of it are read.
+    pub fn read(
+        &mut self,
+        file: &Rc<str>,
+        first_line: u32,
+        text: &Rc<str>,
+        progress: &dyn Fn(usize),
+    ) -> (Vec<Rc<Manifest>>, Vec<Diagnostic>) {
         if self.file != *file {
             *self = Self { file: file.clone(), ..Self::default() };
         }
@@ -101,7 +107,10 @@ impl Reading {
         for part in &parts {
             let start = pieces.len();
             for cut in &part.cuts {
-                let known = known.next().flatten().unwrap_or_else(|| read(file, cut, text));
+                let known = known.next().flatten().unwrap_or_else(|| {
+                    progress(cut.range.start);
+                    read(file, cut, text)
+                });
                 let down = cut.line.wrapping_sub(known.line);
                 known.manifests.iter().for_each(|manifest| manifest.moved.set(down));
                 pieces.push(Piece { range: cut.range.clone(), is_item: cut.is_item, known });
@@ -359,7 +368,7 @@ mod tests {
     }
 
     fn again(reading: &mut Reading, file: &Rc<str>, line: u32, text: &str) -> Seen {
-        let (manifests, mut diagnostics) = reading.read(file, line, &text.into());
+        let (manifests, mut diagnostics) = reading.read(file, line, &text.into(), &|_| ());
         let mut all = Vec::new();
         for manifest in &manifests {
             let (objects, more) = manifest.objects();
@@ -394,7 +403,7 @@ mod tests {
         let file: Rc<str> = "a.yaml".into();
         let mut reading = Reading::default();
         let mut objects = |text: &str| -> Vec<Rc<Object>> {
-            let (manifests, _) = reading.read(&file, 1, &text.into());
+            let (manifests, _) = reading.read(&file, 1, &text.into(), &|_| ());
             manifests.iter().flat_map(|manifest| manifest.objects().0.to_vec()).collect()
         };
         let before = objects(TEXT);
