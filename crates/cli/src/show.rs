@@ -1,6 +1,6 @@
 //! `portcullis run`: all that a document gives.
 
-use portcullis_console::report::{Authorizer, Exchange, Location, Report};
+use portcullis_console::report::{Authorizer, Exchange, Location, Report, Rule};
 
 use crate::{Usage, check};
 
@@ -37,6 +37,16 @@ fn render(report: &Report) -> String {
         }
         text.push('\n');
     }
+    for Rule { location, requests, never } in &report.rules {
+        let Location { file, line, object, path, .. } = location;
+        let said = match (never, requests) {
+            (Some(never), _) => never.clone(),
+            (None, 0) => "never used".to_owned(),
+            (None, 1) => "1 request".to_owned(),
+            (None, several) => format!("{several} requests"),
+        };
+        text.push_str(&format!("{file}:{line}: {object} {path}: {said}\n"));
+    }
     text
 }
 
@@ -44,7 +54,8 @@ fn render(report: &Report) -> String {
 fn evidence(exchange: &Exchange) -> String {
     let request = &exchange.request;
     let mut text = format!("  {} {}: {}\n", request.method, request.uri, exchange.summary);
-    for authorizer in exchange.authorization.iter().flat_map(|decision| &decision.steps) {
+    let decision = exchange.review.as_ref().map(|review| &review.authorization).or(exchange.authorization.as_ref());
+    for authorizer in decision.iter().flat_map(|decision| &decision.steps) {
         text.push_str(&steps(authorizer));
     }
     text

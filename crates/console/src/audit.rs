@@ -41,6 +41,35 @@ pub struct Answer {
     pub stages: Vec<&'static str>,
 }
 
+/// An [`Answer`], or what is wrong with its line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// The line as given.
+    pub asked: String,
+    /// What the policy says about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+    /// Why there is no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Answers every line of `requests` that is neither blank nor a comment; the policy's text begins on `line`.
+///
+/// # Errors
+///
+/// What the server would print of the policy.
+pub fn answers(text: &str, line: u32, requests: &str) -> Result<Vec<Asked>, String> {
+    let policy = Policy::parse("", &Rc::from(""), line, text)?;
+    let lines = requests.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let answers = lines.map(|line| {
+        let answer = answer(&policy, line);
+        let error = answer.as_ref().err().cloned();
+        Asked { asked: line.to_owned(), answer: answer.ok(), error }
+    });
+    Ok(answers.collect())
+}
+
 /// Answers one line: `[USER[,GROUP...]] METHOD URI`, or JSON with `user`, `groups`, `method` and `path`. Without a user it
 /// is the anonymous one; everybody else is in `system:authenticated`, as the server has it.
 ///
@@ -168,6 +197,16 @@ mod tests {
         for line in ["GET", "a b c d", "{}", "{", "al GET nowhere"] {
             assert!(answer(&policy, line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn every_line_is_answered_or_told_what_is_wrong() {
+        let policy = "rules:\n- level: Metadata\n";
+        let asked = answers(policy, 11, "# whom?\n\njane GET /api/v1/pods\nnonsense\n").unwrap();
+        let answer = asked[0].answer.as_ref().unwrap();
+        assert_eq!((answer.level, answer.line, asked[0].error.as_deref()), ("Metadata", Some(12), None));
+        assert_eq!((asked[1].asked.as_str(), asked[1].error.is_some(), asked.len()), ("nonsense", true, 2));
+        assert!(answers("rules: 1", 1, "").unwrap_err().contains("failed decoding"));
     }
 
     #[test]

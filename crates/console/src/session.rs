@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use portcullis_core::apiserver::{Exchange, File, Files, Response};
-use portcullis_core::audit::{self, Delivery, Policy};
+use portcullis_core::audit::{self, Delivery};
 use portcullis_core::graph::View;
-use portcullis_core::manifest::{Diagnostic, Object, Origin};
+use portcullis_core::manifest::{Diagnostic, Object, Origin, Standing};
 use portcullis_core::release::Release;
 use portcullis_core::request::Request;
 use portcullis_core::storage::{Entry, Format, Store};
@@ -67,6 +67,7 @@ struct AuditBackends {
     /// URLs of webhooks.
     webhooks: Vec<String>,
     warnings: Vec<Diagnostic>,
+    rules: Vec<Standing>,
 }
 
 /// The machine that the API server runs on.
@@ -115,10 +116,12 @@ impl Session {
                 self.notes = server.notes().to_vec();
                 let auditor = server.auditor();
                 self.audit.webhooks.extend(auditor.webhook_url().map(str::to_owned));
-                for warning in auditor.policy().map(Policy::warnings).unwrap_or_default() {
+                if let Some(policy) = auditor.policy() {
+                    let standing = policy.standing();
                     // The same policy may start more than one server.
-                    if !self.audit.warnings.contains(&warning) {
-                        self.audit.warnings.push(warning);
+                    if !standing.iter().any(|rule| self.audit.rules.contains(rule)) {
+                        self.audit.warnings.extend(standing.iter().filter_map(Standing::warning));
+                        self.audit.rules.extend(standing);
                     }
                 }
                 self.machine = Machine::Running(Box::new(server));
@@ -441,9 +444,24 @@ impl Session {
     /// What the cluster's objects name and nobody created.
     pub(crate) fn problems(&self) -> Vec<Diagnostic> {
         match &self.machine {
-            Machine::Running(server) => server.cluster().authorizers.informers().graph().problems(),
+            Machine::Running(server) => {
+                let informers = server.cluster().authorizers.informers();
+                let mut problems = informers.graph().problems();
+                problems.extend(informers.rbac().problems(self.release));
+                problems
+            }
             Machine::Stopped(_) => Vec::new(),
         }
+    }
+
+    /// The rules of the roles and of the audit policies that servers had.
+    pub(crate) fn standing(&self) -> Vec<Standing> {
+        const MOST: usize = 500;
+        let mut standing = self.audit.rules.clone();
+        if let Machine::Running(server) = &self.machine {
+            standing.extend(server.cluster().authorizers.informers().rbac().standing(self.release, MOST));
+        }
+        standing
     }
 
     /// Which node reaches which object, as far as a page can show it; nothing where no server runs.

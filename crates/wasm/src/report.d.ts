@@ -10,6 +10,8 @@ export interface Report {
   files: ReportFile[];
   /** Its commands, in order. */
   steps: Step[];
+  /** The rules of its roles and audit policies, by line. In a large cluster roles are left out: nearly all would be unused. */
+  rules: Rule[];
   /** Which node reaches which object, at the document's end; absent where it is asked for apart. */
   graph?: Graph;
   /** What its requests left in the audit backends. */
@@ -20,6 +22,15 @@ export interface Report {
   etcd?: Stored[];
   /** What is wrong with it. */
   diagnostics: Diagnostic[];
+}
+
+/** A rule that the document's text holds. */
+export interface Rule {
+  location: Location;
+  /** How many of the document's requests it decided. Without the rules that decided none, every verdict would be the same. */
+  requests: number;
+  /** Why it can decide none, where that is certain. */
+  never?: string;
 }
 
 /** The graph that the Node authorizer asks. */
@@ -91,6 +102,8 @@ export interface Exchange {
   attributes?: Attributes;
   /** Absent where nobody was recognised. */
   user?: User;
+  /** What let the sender impersonate `user`, one answer for the name and one for each group. */
+  impersonation: Authorization[];
   /** Absent where the authorizers were not reached. */
   authorization?: Authorization;
   /** What it asked about, where it is an access review. */
@@ -245,6 +258,8 @@ export interface Admission {
   plugin: string;
   admitted: boolean;
   message: string;
+  /** The rules that it let the request through for. */
+  because: Because[];
 }
 
 /** Status line, headers and body. */
@@ -380,4 +395,28 @@ export interface Granted {
   /** The subject's line in the binding. */
   binding: Location;
   rule: Location;
+}
+
+/** A request that nobody sent, and what an audit policy says of it. */
+export interface Asked {
+  /** The line as given. */
+  asked: string;
+  answer?: AuditAnswer;
+  /** Why there is no answer. */
+  error?: string;
+}
+
+export interface AuditAnswer {
+  user: string;
+  /** Method and URI. */
+  request: string;
+  /** As policies compare it: `list`. */
+  verb: string;
+  level: "None" | "Metadata" | "Request" | "RequestResponse";
+  /** `rules[2]`; absent where no rule matches. */
+  rule?: string;
+  /** The rule's first line. */
+  line?: number;
+  /** The stages at which an event is made. */
+  stages: string[];
 }

@@ -8,7 +8,7 @@ use portcullis_console::Engine;
 use portcullis_console::report::{
     Admission, Attributes, AuditEvent, AuditTrail, Audited, Authorization, Authorizer, Because, Bytes, Delivery,
     Diagnostic, Edge, Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Report, Request,
-    Response, Review, Step, Stored, User, VERSION, Vertex, Write,
+    Response, Review, Rule, Step, Stored, User, VERSION, Vertex, Write,
 };
 use serde_json::Value;
 
@@ -36,6 +36,8 @@ fn every_member_is_declared_with_its_type() {
     let access =
         portcullis_console::access::access(&mut Engine::default(), ("x.md", document), "default", "u", "secrets");
     check(&interfaces, &serde_json::to_value(access).unwrap(), "Access", "Access", &mut seen);
+    let asked = portcullis_console::audit::answers("rules: [{level: Request}]", 1, "GET /api/v1/pods\nGET").unwrap();
+    check(&interfaces, &serde_json::to_value(asked).unwrap(), "Asked[]", "Asked", &mut seen);
     // Nothing is declared that the report does not have.
     for (interface, members) in &interfaces {
         for member in members.keys() {
@@ -162,8 +164,14 @@ fn full() -> Report {
             attributes: attributes(),
             authorization: authorization.clone(),
         }),
+        impersonation: vec![authorization.clone()],
         authorization: Some(authorization),
-        admission: vec![Admission { plugin: "NodeRestriction", admitted: true, message: text() }],
+        admission: vec![Admission {
+            plugin: "NodeRestriction",
+            admitted: true,
+            message: text(),
+            because: vec![Because { message: text(), location: location(), edge: Some((text(), text())) }],
+        }],
         response: Response { status: 200, headers: pairs(), body: text() },
         audit: vec![AuditEvent { stage: "ResponseComplete", event: text() }],
         audited: Some(Audited { level: "Metadata", rule: Some(location()), log: vec![text()] }),
@@ -185,6 +193,7 @@ fn full() -> Report {
         release: text(),
         files: vec![File { name: text(), line: 1, end_line: 1 }],
         steps: vec![step],
+        rules: vec![Rule { location: location(), requests: 1, never: Some(text()) }],
         graph: Some(Graph {
             vertices: vec![Vertex { kind: "Pod", namespace: text(), name: text(), exists: true, location: location() }],
             edges: vec![Edge { from: 0, to: 0, location: location() }],

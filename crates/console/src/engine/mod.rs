@@ -159,6 +159,7 @@ impl Engine {
             title: document.title.clone(),
             release: session.release().version().to_owned(),
             files: report::files(&document),
+            rules: report::rules(session.standing(), &document, &steps),
             steps,
             graph: None,
             audit: report::audit_trail(log, deliveries),

@@ -8,7 +8,7 @@ use portcullis_core::apiserver;
 use portcullis_core::audit;
 use portcullis_core::authorization::{self, Decision, Failed, Verdict};
 use portcullis_core::graph;
-use portcullis_core::manifest::{self, Severity};
+use portcullis_core::manifest::{self, Severity, Standing};
 use portcullis_core::release::Release;
 use portcullis_core::request::RequestInfo;
 use portcullis_core::storage::{self, Format, Store, Unreadable};
@@ -17,7 +17,7 @@ use super::summary::summary;
 use super::{
     Admission, Attributes, AuditEvent, AuditTrail, Audited, Authorization, Authorizer, Because, Bytes, Delivery,
     Diagnostic, Edge, Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Request,
-    Response, Review, Stored, User, Vertex, Write,
+    Response, Review, Rule, Step, Stored, User, Vertex, Write,
 };
 use crate::inspect;
 use crate::transcript::{Block, Document};
@@ -97,6 +97,7 @@ pub fn exchange(exchange: &apiserver::Exchange, release: &Release, (store, forma
             impersonated_by: identity.impersonator.as_ref().map(|user| user.name.clone()),
             notes: identity.notes.clone(),
         }),
+        impersonation: exchange.impersonation.iter().map(authorization).collect(),
         authorization: exchange.decision.as_ref().map(authorization),
         review: exchange.review.as_ref().map(|review| Review {
             user: review.user.name.clone(),
@@ -107,7 +108,12 @@ pub fn exchange(exchange: &apiserver::Exchange, release: &Release, (store, forma
         admission: exchange
             .admission
             .iter()
-            .map(|step| Admission { plugin: step.plugin, admitted: step.admitted, message: step.message.clone() })
+            .map(|step| Admission {
+                plugin: step.plugin,
+                admitted: step.admitted,
+                message: step.message.clone(),
+                because: step.because.iter().map(because).collect(),
+            })
             .collect(),
         response: Response {
             status: exchange.response.status,
@@ -243,6 +249,30 @@ pub fn graph(view: graph::View) -> Graph {
     Graph { vertices: vertices.collect(), edges: edges.collect(), hidden: view.hidden }
 }
 
+/// Rules with what `steps` showed of them. What a step made has no lines of its own.
+pub fn rules(standing: Vec<Standing>, document: &Document, steps: &[Step]) -> Vec<Rule> {
+    let files: Vec<File> = files(document);
+    let mut rules: Vec<Rule> = standing
+        .into_iter()
+        .map(|it| Rule { location: location(&it.location), requests: 0, never: it.never })
+        .filter(|rule| files.iter().any(|file| (file.line..=file.end_line).contains(&rule.location.line)))
+        .collect();
+    portcullis_core::sort::by(&mut rules, |one, other| one.location.line.cmp(&other.location.line));
+    for exchange in steps.iter().flat_map(|step| &step.exchanges) {
+        let review = exchange.review.as_ref().map(|review| &review.authorization);
+        let asked = exchange.impersonation.iter().chain(&exchange.authorization).chain(review);
+        let granted = asked.flat_map(|it| &it.steps).flat_map(|step| &step.because);
+        let checked = exchange.admission.iter().flat_map(|step| &step.because);
+        let because = granted.chain(checked).map(|because| &because.location);
+        let decided: Vec<&Location> =
+            because.chain(exchange.audited.iter().filter_map(|it| it.rule.as_ref())).collect();
+        for rule in &mut rules {
+            rule.requests += usize::from(decided.iter().any(|it| **it == rule.location));
+        }
+    }
+    rules
+}
+
 /// What the audit backends hold.
 pub fn audit_trail(log: &[String], deliveries: &[audit::Delivery]) -> AuditTrail {
     let deliveries = deliveries.iter().map(|delivery| Delivery {
@@ -281,15 +311,7 @@ fn authorizer(step: &authorization::Step) -> Authorizer {
         authorizer: step.authorizer,
         verdict: verdict(step.verdict),
         reason: step.reason.clone(),
-        because: step
-            .because
-            .iter()
-            .map(|because| Because {
-                message: because.message.clone(),
-                location: location(&because.location),
-                edge: because.edge.clone(),
-            })
-            .collect(),
+        because: step.because.iter().map(because).collect(),
         nearest: step
             .nearest
             .iter()
@@ -301,6 +323,10 @@ fn authorizer(step: &authorization::Step) -> Authorizer {
             })
             .collect(),
     }
+}
+
+fn because(because: &authorization::Because) -> Because {
+    Because { message: because.message.clone(), location: location(&because.location), edge: because.edge.clone() }
 }
 
 fn verdict(verdict: Verdict) -> &'static str {

@@ -8,7 +8,7 @@ mod summary;
 
 use serde::Serialize;
 
-pub(crate) use fill::{audit_trail, diagnostics, etcd, exchange, files, graph, location, plain_secrets};
+pub(crate) use fill::{audit_trail, diagnostics, etcd, exchange, files, graph, location, plain_secrets, rules};
 
 /// The interface's version.
 pub const VERSION: u32 = 1;
@@ -27,6 +27,8 @@ pub struct Report {
     pub files: Vec<File>,
     /// Its commands, in order.
     pub steps: Vec<Step>,
+    /// The rules of its roles and audit policies, by line. In a large cluster roles are left out: nearly all would be unused.
+    pub rules: Vec<Rule>,
     /// Which node reaches which object, at the document's end; absent where it is asked for apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graph: Option<Graph>,
@@ -39,6 +41,18 @@ pub struct Report {
     pub etcd: Option<Vec<Stored>>,
     /// What is wrong with it.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A rule that the document's text holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rule {
+    /// Its lines.
+    pub location: Location,
+    /// How many of the document's requests it decided. Without the rules that decided none, every verdict would be the same.
+    pub requests: usize,
+    /// Why it can decide none, where that is certain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub never: Option<String>,
 }
 
 /// The graph that the Node authorizer asks.
@@ -152,6 +166,8 @@ pub struct Exchange {
     /// Absent where nobody was recognised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<User>,
+    /// What let the sender impersonate `user`, one answer for the name and one for each group.
+    pub impersonation: Vec<Authorization>,
     /// Absent where the authorizers were not reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization: Option<Authorization>,
@@ -317,7 +333,7 @@ pub struct NearMiss {
 }
 
 /// A part of an object; `file` is `""` and `line` 0 for what no text of the user holds (bootstrap policy).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Location {
     /// The document's name.
@@ -341,6 +357,8 @@ pub struct Admission {
     pub admitted: bool,
     /// Why not.
     pub message: String,
+    /// The rules that it let the request through for.
+    pub because: Vec<Because>,
 }
 
 /// Status line, headers and body.

@@ -13,7 +13,7 @@ pub enum Action {
     /// A command line.
     Script(Script),
     /// A request to the API server, sent as it is.
-    Http(Request),
+    Http(Box<Request>),
 }
 
 /// The request at the start of `text`, how many bytes it takes, and at which of them its manifest begins; `None` where a
@@ -84,7 +84,7 @@ fn http(text: &str, method: &str, uri: &str) -> (Action, usize, Option<usize>) {
         body: body.trim_end().as_bytes().to_vec(),
         ..Request::default()
     };
-    (Action::Http(request), taken, begins)
+    (Action::Http(Box::new(request)), taken, begins)
 }
 
 fn is_token(name: &str) -> bool {

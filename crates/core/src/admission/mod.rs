@@ -4,6 +4,7 @@
 //! `plugin/pkg/admission/*/admission.go` and `apiserver/pkg/admission`.
 
 use crate::authentication::User;
+use crate::authorization::Because;
 use crate::manifest::Value;
 use crate::release::Release;
 use crate::status::{Qualified, Status};
@@ -22,6 +23,8 @@ pub struct Step {
     pub admitted: bool,
     /// Why not; `""` where admitted.
     pub message: String,
+    /// What it let the request through for, where lines of the user's text say so.
+    pub because: Vec<Because>,
 }
 
 /// A plugin of `--admission-control`.
@@ -194,7 +197,7 @@ pub fn admit(
             Plugin::ServiceAccount => service_account::admit(listers, attributes, object.as_deref_mut()),
         };
         let message = result.as_ref().err().map_or_else(String::new, |status| status.message.clone());
-        steps.push(Step { plugin: plugin.name(), admitted: result.is_ok(), message });
+        steps.push(Step { plugin: plugin.name(), admitted: result.is_ok(), message, because: Vec::new() });
         result?;
     }
     Ok(())

@@ -78,6 +78,8 @@ pub struct Exchange {
     pub identity: Option<Identity>,
     /// Why each authenticator that looked at the credentials refused them: the client sees nothing of it.
     pub refused: Vec<String>,
+    /// The authorizers' answers that let `identity` impersonate somebody.
+    pub impersonation: Vec<Decision>,
     /// The authorizers' answer with its evidence; `None` where they were not reached.
     pub decision: Option<Decision>,
     /// What it asked about, where it is an access review.

@@ -50,6 +50,7 @@ struct Trace {
     info: Option<RequestInfo>,
     identity: Option<Identity>,
     refused: Vec<String>,
+    impersonation: Vec<Decision>,
     decision: Option<Decision>,
     review: Option<Reviewed>,
     admission: Vec<admission::Step>,
@@ -167,8 +168,8 @@ impl Server {
         let mut trace = Trace::default();
         let reply = self.serve(&request, &mut trace, world);
         let response = reply.frame(request.method == "HEAD", world.now);
-        let Trace { info, identity, refused, decision, review, admission, etcd, audit } = trace;
-        Exchange { request, info, identity, refused, decision, review, admission, response, etcd, audit }
+        let Trace { info, identity, refused, impersonation, decision, review, admission, etcd, audit } = trace;
+        Exchange { request, info, identity, refused, impersonation, decision, review, admission, response, etcd, audit }
     }
 
     /// The handler chain from the outside in, up to where audit begins.
@@ -223,6 +224,7 @@ impl Server {
                         trace.info = Some(needed);
                         return reply;
                     }
+                    trace.impersonation.push(decision);
                 }
                 identity.impersonator = Some(std::mem::replace(&mut identity.user, user));
             }

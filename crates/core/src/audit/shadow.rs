@@ -9,7 +9,7 @@ use std::cell::Cell;
 use super::Policy;
 use super::policy::{Rule, path_matches};
 use crate::authentication::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
-use crate::manifest::{Diagnostic, Severity};
+use crate::manifest::{Diagnostic, Standing};
 
 /// A rule that nothing reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,22 +84,27 @@ pub fn shadows(policy: &Policy) -> Vec<Shadow> {
 }
 
 impl Policy {
-    /// What its author would want to know before it is live: the rules that nothing reaches.
-    pub fn warnings(&self) -> Vec<Diagnostic> {
-        let warn = |shadow: Shadow| {
-            let location = self.location(shadow.rule);
-            let place = location.place?;
-            let names: Vec<_> = shadow.by.iter().map(|index| format!("rules[{index}]")).collect();
+    /// The rules, each with why nothing reaches it, if that is so.
+    pub fn standing(&self) -> Vec<Standing> {
+        let rules = (0..self.rules().len()).map(|rule| Standing { location: self.location(rule), never: None });
+        let mut standing: Vec<Standing> = rules.collect();
+        for Shadow { rule, by } in shadows(self) {
+            let names: Vec<_> = by.iter().map(|index| format!("rules[{index}]")).collect();
             let why = match names.split_last() {
                 None => "no request has what it asks for".to_owned(),
                 Some((last, [])) => format!("{last} before it takes all that it would match"),
                 Some((last, names)) => format!("{} and {last} together take all that it would match", names.join(", ")),
             };
-            let message = format!("Nothing reaches {}: {why}. Move it up, or delete it.", location.path);
-            let (file, line) = (place.file, place.line);
-            Some(Diagnostic { severity: Severity::Warning, file, line, column: 0, message })
-        };
-        shadows(self).into_iter().filter_map(warn).collect()
+            if let Some(it) = standing.get_mut(rule) {
+                it.never = Some(format!("Nothing reaches {}: {why}. Move it up, or delete it.", it.location.path));
+            }
+        }
+        standing
+    }
+
+    /// What its author would want to know before it is live: the rules that nothing reaches.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        self.standing().iter().filter_map(Standing::warning).collect()
     }
 }
 

@@ -42,6 +42,23 @@ pub struct Location {
     pub path: String,
 }
 
+/// A rule (of a role, of an audit policy) that the user's text holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its lines.
+    pub location: Location,
+    /// Why no request can meet it, where that is certain.
+    pub never: Option<String>,
+}
+
+impl Standing {
+    /// What `never` says, as a warning.
+    pub fn warning(&self) -> Option<Diagnostic> {
+        let (message, place) = (self.never.clone()?, self.location.place.clone()?);
+        Some(Diagnostic { severity: Severity::Warning, file: place.file, line: place.line, column: 0, message })
+    }
+}
+
 /// How bad a [`Diagnostic`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {

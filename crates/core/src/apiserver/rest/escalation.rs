@@ -5,12 +5,20 @@
 use super::{Run, list, text};
 use crate::admission;
 use crate::authorization::rbac::{self, Rule};
-use crate::authorization::{Attributes, Verdict, aggregate};
+use crate::authorization::{Attributes, Because, Verdict, aggregate};
 use crate::manifest::Value;
 use crate::request::RequestInfo;
 use crate::status::{Qualified, Status};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
+
+/// What a role or a binding would give away.
+enum Granted {
+    /// The rules that the role holds or the binding refers to.
+    Rules(Vec<Rule>),
+    /// A role that the user may bind, and why.
+    Bind(Vec<Because>),
+}
 
 impl Run<'_> {
     pub(super) fn check_escalation(&mut self, object: &Value) -> Result<(), Status> {
@@ -24,22 +32,22 @@ impl Run<'_> {
         if user.groups.iter().any(|group| group == "system:masters") {
             return Ok(());
         }
-        let result = self.granted(object, binding).and_then(|needed| match needed {
-            Some(needed) => self.confirm(object, &needed),
-            None => Ok(()),
+        let result = self.granted(object, binding).and_then(|granted| match granted {
+            Granted::Rules(needed) => self.confirm(object, &needed),
+            Granted::Bind(because) => Ok(because),
         });
         self.admission.push(admission::Step {
             plugin: "RBAC escalation check",
             admitted: result.is_ok(),
             message: result.as_ref().err().map_or(String::new(), |status| status.message.clone()),
+            because: result.as_deref().map(<[Because]>::to_vec).unwrap_or_default(),
         });
-        result
+        result.map(drop)
     }
 
-    /// The rules that a role holds or a binding refers to; `None` where the user may bind that role.
-    fn granted(&self, object: &Value, binding: bool) -> Result<Option<Vec<Rule>>, Status> {
+    fn granted(&self, object: &Value, binding: bool) -> Result<Granted, Status> {
         if !binding {
-            return Ok(Some(list(object, "rules").iter().map(Rule::new).collect()));
+            return Ok(Granted::Rules(list(object, "rules").iter().map(Rule::new).collect()));
         }
         let namespace = self.namespace();
         let role_ref = object.get("roleRef").unwrap_or(&Value::Null);
@@ -59,11 +67,14 @@ impl Run<'_> {
             ..RequestInfo::default()
         };
         let asked = Attributes { user: self.call.user, request: &bind };
-        if !resource.is_empty() && self.cluster.authorizers.authorize(&asked).verdict == Verdict::Allow {
-            return Ok(None);
+        if !resource.is_empty() {
+            let decision = self.cluster.authorizers.explain(&asked);
+            if decision.verdict == Verdict::Allow {
+                return Ok(Granted::Bind(decision.steps.into_iter().flat_map(|step| step.because).collect()));
+            }
         }
         let rules = self.cluster.authorizers.informers().rbac().rules_of(role_ref, namespace);
-        rules.map(|rules| Some(rules.to_vec())).map_err(|error| match resource {
+        rules.map(|rules| Granted::Rules(rules.to_vec())).map_err(|error| match resource {
             "" => Status::unknown(error),
             resource => Status::not_found(Qualified { group: GROUP, name: resource }, name),
         })
@@ -73,12 +84,13 @@ impl Run<'_> {
         if self.hub.namespaced { &self.call.info.namespace } else { "" }
     }
 
-    fn confirm(&self, object: &Value, needed: &[Rule]) -> Result<(), Status> {
+    /// Refuses what the user does not hold; else the rules that he holds it by.
+    fn confirm(&self, object: &Value, needed: &[Rule]) -> Result<Vec<Because>, Status> {
         let user = self.call.user;
         let (owned, errors) = self.cluster.authorizers.informers().rbac().rules_for(user, self.namespace());
         let missing = rbac::covers(&owned, needed);
         if missing.is_empty() {
-            return Ok(());
+            return Ok(self.cluster.authorizers.informers().rbac().holding(user, self.namespace(), needed));
         }
         let join = |rules: &[Rule]| rules.iter().map(Rule::to_string).collect::<Vec<_>>().join(" ");
         let mut extra: Vec<_> =

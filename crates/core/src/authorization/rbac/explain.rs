@@ -109,7 +109,7 @@ impl Binding {
         }
     }
 
-    fn role_title(&self) -> String {
+    pub(super) fn role_title(&self) -> String {
         match self.role_kind.as_str() {
             "Role" => format!("Role {}/{}", self.namespace, self.role_name),
             kind => format!("{kind} {}", self.role_name),

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
-use super::{Attributes, Failed, Verdict, aggregate};
+use super::{Attributes, Because, Failed, Verdict, aggregate};
 use crate::authentication::User;
 use crate::manifest::{Map, Object, Value};
 use crate::request::{RequestInfo, quote};
 
 mod access;
 mod explain;
+mod faults;
 mod reconcile;
 #[cfg(test)]
 mod tests;
@@ -393,6 +394,23 @@ impl RuleResolver {
             }
         }
         (rules, errors)
+    }
+
+    /// Those rules of `user` in `namespace` that hold a part of `needed`, each with its place.
+    pub fn holding(&self, user: &User, namespace: &str, needed: &[Rule]) -> Vec<Because> {
+        let atoms: Vec<_> = needed.iter().flat_map(atoms).collect();
+        let roles = self.applying(user, namespace).filter_map(|(_, binding)| Some((binding, self.role(binding)?)));
+        let rules = roles.flat_map(|(binding, role)| {
+            let rules = role.rules.iter().enumerate();
+            rules.map(move |(at, rule)| (binding, role, at, rule))
+        });
+        let holding = rules.filter(|(.., rule)| atoms.iter().any(|atom| atom.covered_by(rule)));
+        let because = holding.map(|(binding, role, at, rule)| Because {
+            message: format!("Rule {} of {} grants {}.", at + 1, binding.role_title(), rule.describe()),
+            location: role.location(at),
+            edge: None,
+        });
+        because.collect()
     }
 
     /// The rules of the role that a binding in `namespace` (`""` for a ClusterRoleBinding) would refer to with `role_ref`.

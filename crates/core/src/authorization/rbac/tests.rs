@@ -603,3 +603,272 @@ proptest! {
         prop_assert!(resolver.bindings.is_empty() && resolver.users.is_empty() && resolver.groups.is_empty());
     }
 }
+
+/// Objects of a text, as a user's document has them.
+fn written(text: &str) -> RuleResolver {
+    let (documents, problems) = crate::manifest::parse(&"a.yaml".into(), 1, text);
+    assert_eq!(problems, [], "{text}");
+    let objects: Vec<_> = documents.into_iter().flat_map(|it| crate::manifest::objects(it).0).map(Rc::new).collect();
+    resolver(&objects)
+}
+
+#[test]
+fn what_matches_nothing_is_told_and_nothing_else() {
+    use crate::release::Release;
+    let release = Release::find("1.7").unwrap();
+    let role = |kind: &str, rule: &str| {
+        let namespace = if kind == "Role" { "namespace: a, " } else { "" };
+        format!(
+            "kind: {kind}\napiVersion: rbac.authorization.k8s.io/v1beta1\nmetadata: {{{namespace}name: r}}\nrules: [{rule}]\n---\n\
+             kind: {kind}Binding\napiVersion: rbac.authorization.k8s.io/v1beta1\nmetadata: {{{namespace}name: b}}\n\
+             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: r}}\nsubjects: [{{kind: User, name: u}}]\n"
+        )
+    };
+    // The kind, the rule, what is told, and whether nothing of the rule is left.
+    for (kind, rule, told, dead) in [
+        ("Role", "{apiGroups: [''], resources: [pods, pods/log, '*'], verbs: [get, use, '*']}", vec![], false),
+        (
+            "Role",
+            "{apiGroups: [''], resources: [pod, pods], verbs: [get]}",
+            vec!["\"pod\" is no resource. Write \"pods\"."],
+            false,
+        ),
+        (
+            "Role",
+            "{apiGroups: [''], resources: [Pods], verbs: [get]}",
+            vec!["\"Pods\" is no resource. Write \"pods\"."],
+            true,
+        ),
+        (
+            "Role",
+            "{apiGroups: [''], resources: [po/log], verbs: [get]}",
+            vec!["\"po\" is no resource. Write \"pods\"."],
+            true,
+        ),
+        (
+            "Role",
+            "{apiGroups: [''], resources: [pods/logs], verbs: [get]}",
+            vec!["pods/logs does not exist. Write \"pods/log\"."],
+            true,
+        ),
+        // Others may serve these, or ask about them.
+        ("Role", "{apiGroups: ['', example.com], resources: [pod], verbs: [get]}", vec![], false),
+        ("Role", "{apiGroups: ['*'], resources: [pod], verbs: [get]}", vec![], false),
+        ("Role", "{apiGroups: [''], resources: [widgets, nodes/metrics, users], verbs: [frob]}", vec![], false),
+        (
+            "Role",
+            "{apiGroups: [''], resources: [deployments], verbs: [get]}",
+            vec!["deployments are not in this rule's apiGroups: they are in \"extensions\", \"apps\"."],
+            true,
+        ),
+        ("Role", "{apiGroups: ['', apps], resources: [deployments, pods], verbs: [get]}", vec![], false),
+        (
+            "Role",
+            "{apiGroups: [v1, apps/v1, app, ''], resources: [pods], verbs: [get]}",
+            vec![
+                "The group of pods, services and secrets is written \"\" here.",
+                "A group is written without its version here: \"apps\".",
+                "The API server of 1.7 has no API group \"app\".",
+            ],
+            false,
+        ),
+        (
+            "Role",
+            "{apiGroups: [core], resources: [pods], verbs: [get]}",
+            vec!["The group of pods, services and secrets is written \"\" here."],
+            true,
+        ),
+        (
+            "Role",
+            "{resources: [pods], verbs: [get]}",
+            vec!["This rule has no apiGroups and allows nothing. The group of pods and secrets is written \"\"."],
+            true,
+        ),
+        ("Role", "{apiGroups: [''], resources: [pods]}", vec!["This rule has no verbs and allows nothing."], true),
+        (
+            "Role",
+            "{apiGroups: [''], verbs: [get]}",
+            vec!["This rule names no resources and no nonResourceURLs and allows nothing."],
+            true,
+        ),
+        (
+            "Role",
+            "{apiGroups: [''], resources: [pods], verbs: [GET, read, get]}",
+            vec![
+                "\"GET\" is no verb of a request for a resource. Write get.",
+                "\"read\" is no verb of a request for a resource. Write get.",
+            ],
+            false,
+        ),
+        (
+            "Role",
+            "{apiGroups: [''], resources: [pods], verbs: [post]}",
+            vec!["\"post\" is no verb of a request for a resource. Write create."],
+            true,
+        ),
+        (
+            "Role",
+            "{apiGroups: [''], resources: [secrets], resourceNames: [db], verbs: [get, list, watch, create]}",
+            vec![
+                "list with resourceNames allows nothing: such a request names no object.",
+                "create with resourceNames allows nothing: such a request names no object.",
+            ],
+            false,
+        ),
+        ("Role", "{apiGroups: [''], resources: [pods/exec], resourceNames: [db], verbs: [create]}", vec![], false),
+        (
+            "Role",
+            "{apiGroups: [''], resources: [nodes, namespaces], verbs: [get]}",
+            vec![
+                "nodes belong to no namespace, and a Role grants in its own only. Write a ClusterRole and bind it with a ClusterRoleBinding.",
+            ],
+            false,
+        ),
+        ("ClusterRole", "{apiGroups: [''], resources: [nodes], verbs: [get]}", vec![], false),
+        ("Role", "{apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles], verbs: [bind]}", vec![], false),
+        (
+            "Role",
+            "{nonResourceURLs: [/healthz], verbs: [get]}",
+            vec![
+                "Paths belong to no namespace, and a Role grants in its own only. Write a ClusterRole and bind it with a ClusterRoleBinding.",
+            ],
+            true,
+        ),
+        (
+            "ClusterRole",
+            "{nonResourceURLs: [/healthz], verbs: [get, list]}",
+            vec!["A path has no list: its verbs are the HTTP methods get, post, put, patch and delete."],
+            false,
+        ),
+    ] {
+        let rbac = written(&role(kind, rule));
+        let found: Vec<_> = rbac.problems(release).into_iter().map(|it| (it.line, it.message)).collect();
+        assert_eq!(found, told.iter().map(|it| (4, (*it).to_owned())).collect::<Vec<_>>(), "{rule}");
+        let standing = rbac.standing(release, 1);
+        assert_eq!(standing[0].never.is_some(), dead, "{rule}: {standing:?}");
+    }
+    assert_eq!(written(&role("Role", "{}, {}")).standing(release, 1), [], "too many are not looked at");
+}
+
+#[test]
+fn what_is_dead_allows_no_request_that_is_served() {
+    use crate::release::Release;
+    use crate::request::Url;
+    let release = Release::find("1.7").unwrap();
+    let lists: [&[&str]; 4] = [
+        &["get", "list", "create", "deletecollection", "post", "GET"],
+        &["", "apps", "v1", "extensions"],
+        &["pods", "pod", "nodes", "deployments", "pods/log", "pods/logs", "namespaces"],
+        &["one"],
+    ];
+    let mut requests = Vec::new();
+    for it in release.resources() {
+        let root = match it.group {
+            "" => format!("/api/{}", it.version),
+            group => format!("/apis/{group}/{}", it.version),
+        };
+        let mut paths = vec![it.resource.to_owned(), format!("{}/one", it.resource)];
+        paths.extend(it.subresources.iter().map(|part| format!("{}/one/{}", it.resource, part.name)));
+        for path in paths {
+            for namespace in if it.namespaced { vec!["namespaces/a/", ""] } else { vec![""] } {
+                // Nothing is created at an object's own path.
+                let methods = match path.split('/').count() {
+                    2 => ["GET", "PUT", "PATCH", "DELETE"],
+                    _ => ["GET", "POST", "PUT", "DELETE"],
+                };
+                for method in methods {
+                    let url = Url::parse(&format!("{root}/{namespace}{path}")).unwrap();
+                    requests.push(RequestInfo::parse(method, &url).unwrap());
+                }
+            }
+        }
+    }
+    let asker = user("u", &[]);
+    for verb in lists[0] {
+        for group in lists[1] {
+            for resource in lists[2] {
+                for name in [None, Some(lists[3][0])] {
+                    let names = name.map_or(String::new(), |name| format!(", resourceNames: [{name}]"));
+                    let rbac = written(&format!(
+                        "kind: Role\napiVersion: rbac.authorization.k8s.io/v1beta1\nmetadata: {{namespace: a, name: r}}\n\
+                         rules: [{{verbs: [{verb}], apiGroups: ['{group}'], resources: ['{resource}']{names}}}]\n---\n\
+                         kind: RoleBinding\napiVersion: rbac.authorization.k8s.io/v1beta1\nmetadata: {{namespace: a, name: b}}\n\
+                         roleRef: {{kind: Role, name: r}}\nsubjects: [{{kind: User, name: u}}]\n"
+                    ));
+                    let never = rbac.standing(release, 9).remove(0).never;
+                    let allows = requests
+                        .iter()
+                        .find(|request| rbac.authorize(&Attributes { user: &asker, request }).0 == Verdict::Allow);
+                    assert!(
+                        never.is_none() || allows.is_none(),
+                        "{verb} {group} {resource} {name:?}: {never:?} {allows:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bindings_that_grant_nothing_are_told() {
+    use crate::release::Release;
+    let release = Release::find("1.7").unwrap();
+    let binding = |kind: &str, role: &str, subjects: &str| {
+        let rbac = written(&format!(
+            "kind: {kind}\napiVersion: rbac.authorization.k8s.io/v1beta1\nmetadata: {{namespace: a, name: b}}\nroleRef: {{{role}}}\nsubjects: [{subjects}]\n"
+        ));
+        rbac.problems(release)
+            .into_iter()
+            .map(|it| format!("{}: {}", it.line, it.message))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let jane = "{kind: User, name: jane}";
+    for (kind, role, subjects, told) in [
+        ("RoleBinding", "kind: Role, name: r", jane, "4: This grants nothing: Role a/r does not exist."),
+        ("RoleBinding", "kind: ClusterRole, name: r", jane, "4: This grants nothing: ClusterRole r does not exist."),
+        (
+            "ClusterRoleBinding",
+            "kind: Role, name: r",
+            jane,
+            "4: This grants nothing: a ClusterRoleBinding binds a ClusterRole, never a Role.",
+        ),
+        (
+            "RoleBinding",
+            "kind: role, name: r",
+            jane,
+            "4: This grants nothing: roleRef is \"role\" of \"rbac.authorization.k8s.io\", not a Role or ClusterRole.",
+        ),
+        (
+            "ClusterRoleBinding",
+            "kind: ClusterRole, name: r",
+            "{kind: ServiceAccount, name: x}, {kind: user, name: x}",
+            "4: This grants nothing: ClusterRole r does not exist. 5: This names nobody: a service account needs its namespace. 5: This names nobody: kind is \"user\", not User, Group or ServiceAccount.",
+        ),
+    ] {
+        assert_eq!(binding(kind, role, subjects), told);
+    }
+    let roles = written(
+        "kind: ClusterRole\napiVersion: rbac.authorization.k8s.io/v1beta1\nmetadata: {name: r}\nrules: [{apiGroups: [''], resources: [pods], verbs: [get]}]\n",
+    );
+    let standing = roles.standing(release, 9);
+    assert_eq!(standing[0].never.as_deref(), Some("No binding names ClusterRole r."));
+    assert_eq!(
+        (standing[0].location.path.as_str(), roles.problems(release).len()),
+        ("rules[0]", 0),
+        "unbound is no mistake"
+    );
+}
+
+#[test]
+fn the_default_policy_has_no_faults() {
+    use crate::release::Release;
+    let release = Release::find("1.7").unwrap();
+    let texts = release.bootstrap_policy(true).iter().map(crate::manifest::yaml::to_string).collect::<Vec<_>>();
+    let policy = written(&texts.join("---\n"));
+    assert_eq!(policy.problems(release), []);
+    let standing = policy.standing(release, 1000);
+    let dead: Vec<_> =
+        standing.iter().filter_map(|it| it.never.as_deref()).filter(|it| !it.starts_with("No binding")).collect();
+    assert!(dead.is_empty() && standing.len() > 100, "{dead:?}");
+}

@@ -1,0 +1,264 @@
+//! Rules and bindings that grant nothing: what no request to this server can ever meet.
+//!
+//! Told is only what is certain. Resources of groups that are not built in, made-up resources and verbs of one's own
+//! (`use`, `impersonate`) are somebody's business.
+
+use std::collections::BTreeMap;
+
+use super::{Binding, GROUP, Role, Rule, RuleResolver, base};
+use crate::authorization::listed;
+use crate::manifest::{Diagnostic, Object, PathStep, Standing};
+use crate::release::{Release, ResourceType};
+
+/// How many problems are told: a dump of some other cluster may hold thousands.
+const TOLD: usize = 20;
+
+/// What is wrong with a part of a rule.
+struct Fault {
+    /// The member; its element, where it is one.
+    part: (&'static str, Option<usize>),
+    message: String,
+}
+
+/// Built-in resources by their plural, in every group that has them.
+type Known<'a> = BTreeMap<&'a str, Vec<&'a ResourceType>>;
+
+impl RuleResolver {
+    /// Every rule of the roles that the user's text holds; none where there are more than `most`.
+    pub fn standing(&self, release: &Release, most: usize) -> Vec<Standing> {
+        if self.own_roles().map(|role| role.rules.len()).sum::<usize>() > most {
+            return Vec::new();
+        }
+        let known = known(release);
+        let all = self.own_roles().flat_map(|role| {
+            let unbound = self.is_unbound(role).then(|| format!("No binding names {}.", role.title()));
+            let rules = role.rules.iter().enumerate();
+            let standing = rules.map(|(at, rule)| {
+                let faults = || faults(rule, role.namespace(), &known, release);
+                Standing {
+                    location: role.location(at),
+                    never: faults().and_then(|faults| dead(rule, faults)).or_else(|| unbound.clone()),
+                }
+            });
+            standing.collect::<Vec<_>>()
+        });
+        all.collect()
+    }
+
+    /// What a person can mend in the rules and bindings of the user's text.
+    pub fn problems(&self, release: &Release) -> Vec<Diagnostic> {
+        let known = known(release);
+        let rules = self.own_roles().flat_map(|role| {
+            let rules = role.rules.iter().enumerate();
+            let known = &known;
+            rules.flat_map(move |(at, rule)| {
+                let faults = faults(rule, role.namespace(), known, release).into_iter().flatten();
+                faults.filter_map(move |Fault { part: (member, element), message }| {
+                    let mut path = vec![PathStep::Key("rules"), PathStep::Index(at), PathStep::Key(member)];
+                    path.extend(element.map(PathStep::Index));
+                    warning(&role.object, &path, message)
+                })
+            })
+        });
+        let bindings = self.bindings.values().flat_map(BTreeMap::values).filter(|it| it.object.origin.is_some());
+        let bindings = bindings.flat_map(|binding| {
+            let role = self.unresolvable(binding).map(|message| (vec![PathStep::Key("roleRef")], message));
+            let subjects = binding.subjects.iter().enumerate().filter_map(|(at, subject)| {
+                let message = match subject.kind.as_str() {
+                    _ if subject.names(&binding.namespace).is_some() => return None,
+                    "ServiceAccount" => "This names nobody: a service account needs its namespace.".to_owned(),
+                    kind => format!("This names nobody: kind is {kind:?}, not User, Group or ServiceAccount."),
+                };
+                Some((vec![PathStep::Key("subjects"), PathStep::Index(at)], message))
+            });
+            let found: Vec<_> = role.into_iter().chain(subjects).collect();
+            found.into_iter().filter_map(|(path, message)| warning(&binding.object, &path, message))
+        });
+        // Maps that hash have no order; lines have.
+        let mut problems: Vec<Diagnostic> = rules.collect();
+        crate::sort::by(&mut problems, |one, other| one.line.cmp(&other.line));
+        problems.truncate(TOLD);
+        problems.extend(bindings.take(TOLD));
+        problems
+    }
+
+    fn own_roles(&self) -> impl Iterator<Item = &Role> {
+        let roles = self.cluster_roles.values().chain(self.roles.values().flat_map(|names| names.values()));
+        roles.filter(|role| role.object.origin.is_some())
+    }
+
+    /// Newer releases put some roles together from others, which no binding has to name.
+    fn is_unbound(&self, role: &Role) -> bool {
+        let labels = role.object.metadata().and_then(|metadata| metadata.get("labels")?.as_object());
+        let is_part = labels.into_iter().flatten().any(|(label, _)| label.starts_with("rbac.authorization.k8s.io/"));
+        let names = |binding: &Binding| self.role(binding).is_some_and(|bound| std::ptr::eq(bound, role));
+        !is_part && !self.bindings.values().flat_map(BTreeMap::values).any(|binding| names(binding))
+    }
+
+    fn unresolvable(&self, binding: &Binding) -> Option<String> {
+        if self.role(binding).is_some() {
+            return None;
+        }
+        Some(match (binding.role_kind.as_str(), &*binding.namespace) {
+            (kind, _) if !matches!(kind, "Role" | "ClusterRole") || binding.role_group != GROUP => {
+                format!(
+                    "This grants nothing: roleRef is {kind:?} of {:?}, not a Role or ClusterRole.",
+                    binding.role_group
+                )
+            }
+            ("Role", "") => "This grants nothing: a ClusterRoleBinding binds a ClusterRole, never a Role.".to_owned(),
+            _ => format!("This grants nothing: {} does not exist.", binding.role_title()),
+        })
+    }
+}
+
+impl Role {
+    /// `""` for a ClusterRole.
+    fn namespace(&self) -> &str {
+        if self.object.kind() == "Role" { self.object.namespace() } else { "" }
+    }
+
+    fn title(&self) -> String {
+        match self.namespace() {
+            "" => format!("ClusterRole {}", self.object.name()),
+            namespace => format!("Role {namespace}/{}", self.object.name()),
+        }
+    }
+}
+
+fn warning(object: &Object, path: &[PathStep<'_>], message: String) -> Option<Diagnostic> {
+    Standing { location: object.location(path), never: Some(message) }.warning()
+}
+
+fn known(release: &Release) -> Known<'_> {
+    let mut known = Known::new();
+    for resource in release.resources() {
+        known.entry(resource.resource).or_default().push(resource);
+    }
+    known
+}
+
+/// The first fault of those that leave nothing of the rule: of the whole of it, or of each element of one member.
+fn dead(rule: &Rule, faults: Vec<Fault>) -> Option<String> {
+    let of = |member: &str| faults.iter().filter(|fault| fault.part.0 == member && fault.part.1.is_some()).count();
+    let alive = |member: &str, list: &[String]| list.is_empty() || of(member) < list.len();
+    let is_dead = faults.iter().any(|fault| fault.part.1.is_none())
+        || !alive("verbs", &rule.verbs)
+        || !alive("apiGroups", &rule.api_groups) && rule.non_resource_urls.is_empty()
+        || !alive("resources", &rule.resources) && rule.non_resource_urls.is_empty();
+    faults.into_iter().next().filter(|_| is_dead).map(|fault| fault.message)
+}
+
+/// What of `rule` matches nothing; `None` for nothing. `namespace` is the Role's.
+fn faults(rule: &Rule, namespace: &str, known: &Known<'_>, release: &Release) -> Option<Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut add = |member, element: Option<usize>, message: String| {
+        faults.push(Fault { part: (member, element), message });
+    };
+    let (resources, urls) = (!rule.resources.is_empty(), !rule.non_resource_urls.is_empty());
+    if rule.verbs.is_empty() {
+        add("verbs", None, "This rule has no verbs and allows nothing.".to_owned());
+    }
+    if !resources && !urls {
+        add("resources", None, "This rule names no resources and no nonResourceURLs and allows nothing.".to_owned());
+    }
+    if resources && !urls && rule.api_groups.is_empty() {
+        let message = "This rule has no apiGroups and allows nothing. The group of pods and secrets is written \"\".";
+        add("apiGroups", None, message.to_owned());
+    }
+    if urls && !resources && !namespace.is_empty() {
+        let message = "Paths belong to no namespace, and a Role grants in its own only. Write a ClusterRole and bind it with a ClusterRoleBinding.";
+        add("nonResourceURLs", None, message.to_owned());
+    }
+    let is_built_in = |group: &str| known.values().flatten().any(|resource| resource.group == group);
+    if resources {
+        for (at, group) in rule.api_groups.iter().enumerate() {
+            if group == "*" || is_built_in(group) {
+                continue;
+            }
+            let message = match group.split_once('/') {
+                _ if matches!(group.as_str(), "core" | "v1" | "v1/") => {
+                    "The group of pods, services and secrets is written \"\" here.".to_owned()
+                }
+                Some((group, _)) => format!("A group is written without its version here: {group:?}."),
+                // Groups that others serve have a dot in their name.
+                None if !group.contains('.') => {
+                    format!("The API server of {} has no API group {group:?}.", release.version())
+                }
+                None => continue,
+            };
+            add("apiGroups", Some(at), message);
+        }
+        let certain = !rule.api_groups.is_empty() && rule.api_groups.iter().all(|group| is_built_in(group));
+        for (at, resource) in rule.resources.iter().enumerate() {
+            if let Some(message) = resource_fault(resource, rule, namespace, known).filter(|_| certain) {
+                add("resources", Some(at), message);
+            }
+        }
+        let whole = rule.resources.iter().all(|resource| resource != "*" && !resource.contains('/'));
+        for (at, verb) in rule.verbs.iter().enumerate() {
+            if urls {
+                break;
+            }
+            let lower = verb.to_ascii_lowercase();
+            let instead = match lower.as_str() {
+                "post" => "create",
+                "put" => "update",
+                "head" | "read" => "get",
+                "write" => "create, update, patch or delete",
+                "get" | "list" | "watch" | "create" | "update" | "patch" | "delete" | "deletecollection"
+                    if lower != *verb =>
+                {
+                    &lower
+                }
+                "list" | "create" | "deletecollection" if whole && !rule.resource_names.is_empty() => {
+                    let message = format!("{verb} with resourceNames allows nothing: such a request names no object.");
+                    add("verbs", Some(at), message);
+                    continue;
+                }
+                _ => continue,
+            };
+            add("verbs", Some(at), format!("{verb:?} is no verb of a request for a resource. Write {instead}."));
+        }
+    } else if urls {
+        for (at, verb) in rule.verbs.iter().enumerate() {
+            if matches!(verb.as_str(), "list" | "watch" | "create" | "update" | "deletecollection") {
+                let message =
+                    format!("A path has no {verb}: its verbs are the HTTP methods get, post, put, patch and delete.");
+                add("verbs", Some(at), message);
+            }
+        }
+    }
+    (!faults.is_empty()).then_some(faults)
+}
+
+/// Why no request names `resource` in the groups of `rule`, all of which are built in.
+fn resource_fault(resource: &str, rule: &Rule, namespace: &str, known: &Known<'_>) -> Option<String> {
+    let (plural, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let of_groups = |all: &[&'static str]| all.iter().any(|group| rule.api_groups.iter().any(|it| it == group));
+    let Some(types) = known.get(plural) else {
+        let lower = plural.to_ascii_lowercase();
+        let meant = known.values().flatten().find(|it| {
+            it.kind.eq_ignore_ascii_case(&lower) || it.resource == lower || it.short_names.contains(&lower.as_str())
+        })?;
+        return Some(format!("{plural:?} is no resource. Write {:?}.", meant.resource));
+    };
+    let groups: Vec<&'static str> = types.iter().map(|it| it.group).collect();
+    if !of_groups(&groups) {
+        let mut named: Vec<String> = groups.iter().map(|group| format!("{group:?}")).collect();
+        named.dedup();
+        return Some(format!("{plural} are not in this rule's apiGroups: they are in {}.", listed(&named)));
+    }
+    let known_part = |name: &str| types.iter().any(|it| it.subresource(name).is_some());
+    if !subresource.is_empty() && !known_part(subresource) {
+        let meant = subresource.trim_end_matches('s');
+        return known_part(meant)
+            .then(|| format!("{base}/{subresource} does not exist. Write \"{base}/{meant}\".", base = base(resource)));
+    }
+    // A namespace is in itself; policies are used, and roles bound, in a namespace.
+    let is_free = types.iter().all(|it| !it.namespaced)
+        && !matches!(plural, "namespaces" | "podsecuritypolicies" | "clusterroles");
+    (is_free && !namespace.is_empty()).then(|| {
+        format!("{plural} belong to no namespace, and a Role grants in its own only. Write a ClusterRole and bind it with a ClusterRoleBinding.")
+    })
+}
