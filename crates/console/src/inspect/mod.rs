@@ -140,12 +140,19 @@ fn transformer<'a>(release: &Release, config: &'a Config, key: &str, value: &[u8
     if let Some(resource) = release.stored_at(key) {
         return config.transformer(resource.group, resource.resource);
     }
-    let all = || release.resources().iter().map(|resource| config.transformer(resource.group, resource.resource));
+    let mut all: Vec<&Transformer> = Vec::new();
+    for resource in release.resources() {
+        let transformer = config.transformer(resource.group, resource.resource);
+        if !all.iter().any(|known| std::ptr::eq(*known, transformer)) {
+            all.push(transformer);
+        }
+    }
     let claimed = claimed(value).0;
     let reads = |it: &&Transformer| it.read(key, value).is_ok_and(|plain| plain.provider == claimed);
     // One that knows the provider says what is wrong with the key.
     let knows =
         |it: &&Transformer| it.read(key, value).is_err_and(|failure| failure != encryption::Failure::NoProvider);
+    let all = || all.iter().copied();
     all().find(reads).or_else(|| all().find(knows)).unwrap_or(config.transformer("", "secrets"))
 }
 
