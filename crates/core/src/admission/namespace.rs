@@ -38,13 +38,14 @@ pub(super) fn lifecycle(
         }
         return Ok(());
     }
-    if attributes.namespace.is_empty() {
+    // What is to go may go, wherever it is.
+    if attributes.namespace.is_empty() || attributes.operation == Operation::Delete {
         return Ok(());
     }
     let namespace = find(listers, attributes.namespace)?;
     if attributes.operation == Operation::Create && namespace.text(&["status", "phase"]) == "Terminating" {
         let name = attributes.namespace;
-        let cause = format!("Unable to create new content in namespace {name} because it is being terminated.");
+        let cause = format!("unable to create new content in namespace {name} because it is being terminated.");
         return Err(attributes.forbidden(object, &cause));
     }
     Ok(())
