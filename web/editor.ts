@@ -31,7 +31,7 @@ export type Kind = "yaml" | "text" | "requests";
 export interface Mark {
   line: number;
   endLine: number;
-  kind: "use" | "miss" | "here";
+  kind: "use" | "miss" | "here" | "taken" | "idle" | "none";
   /** Shown behind the first of the lines. */
   note?: string;
 }
@@ -206,7 +206,10 @@ const theme = EditorView.theme({
   ".cm-use": { backgroundColor: "var(--ok-soft)", boxShadow: "inset 3px 0 var(--ok)" },
   ".cm-miss": { backgroundColor: "var(--no-soft)", boxShadow: "inset 3px 0 var(--no)" },
   ".cm-here": { outline: "1.5px solid var(--accent)", outlineOffset: "-1.5px" },
-  ".cm-note": { color: "var(--dim)", fontStyle: "italic", marginLeft: "3ch", pointerEvents: "none" },
+  ".cm-taken": { backgroundColor: "var(--picked)", boxShadow: "inset 3px 0 var(--accent)" },
+  // Quiet, and still to be read: never below 4.5 to 1.
+  ".cm-idle, .cm-idle *": { color: "var(--dim) !important" },
+  ".cm-note": { color: "var(--dim)", fontStyle: "italic", marginLeft: "3ch", fontFamily: "var(--sans)" },
   ".cm-signs": { minWidth: "74px" },
   ".cm-signs .cm-gutterElement": { padding: "0 8px 0 12px", fontWeight: "600", fontSize: "0.92em", whiteSpace: "nowrap" },
   ".cm-signs .cm-current": { backgroundColor: "var(--picked)" },

@@ -6,7 +6,7 @@
  */
 
 import { Text } from "@codemirror/state";
-import type { Access, Graph, Inspection, Report, Stored } from "portcullis-wasm";
+import type { Access, Asked, Graph, Inspection, Report, Stored } from "portcullis-wasm";
 import { type Difference, difference } from "./difference.ts";
 import type { Composed } from "./document.ts";
 import workerUrl from "./worker.ts?worker&url";
@@ -23,6 +23,8 @@ export interface Calls {
   etcd(): Stored[];
   /** What a value of etcd holds. */
   inspect(config: string, key: string, dump: Uint8Array): Inspection;
+  /** What an audit policy, whose text begins on a line, says of requests that nobody sent. */
+  audit(policy: string, line: number, requests: string): Asked[];
 }
 
 type Call = { [Name in keyof Calls]: { name: Name; given: Parameters<Calls[Name]> } }[keyof Calls];

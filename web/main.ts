@@ -211,12 +211,26 @@ function mark(): void {
   };
   const exchange = report.steps[selection.step]?.exchanges[selection.exchange];
   const authorization = exchange?.review?.authorization ?? exchange?.authorization;
+  const decided = new Set<number>();
+  const decides = (location: Location, kind: Mark["kind"], note: string) => {
+    decided.add(location.line);
+    add(location, kind, note);
+  };
   for (const step of authorization?.steps ?? []) {
-    for (const because of step.because) add(because.location, "use");
-    const [nearest] = step.nearest;
-    if (authorization?.verdict !== "Allow" && nearest) {
-      add(nearest.rule ?? nearest.location, "miss", `nearest miss: ${nearest.failed}`);
+    for (const { location } of step.because) {
+      const note = location.path.startsWith("rules") ? "allows it" : location.path.startsWith("subjects") ? "names who asks" : "on the way";
+      decides(location, "use", note);
     }
+    const [nearest] = step.nearest;
+    if (authorization?.verdict !== "Allow" && nearest) decides(nearest.rule ?? nearest.location, "miss", `nearest miss: ${nearest.failed}`);
+  }
+  if (exchange?.audited?.rule) decides(exchange.audited.rule, "taken", `${exchange.audited.level}, ${times(report, exchange.audited.rule)}`);
+  for (const { location, requests, never } of report.rules) {
+    if (decided.has(location.line)) continue;
+    if (never) add(location, "idle", never);
+    else if (requests === 0) add(location, "idle", "never used");
+    // Of a policy one wants to know what each rule takes.
+    else if (location.object.startsWith("Policy")) add(location, "none", times(report, location));
   }
   add(here, "here");
   for (const [number, editor] of fileEditors.entries()) {
@@ -230,6 +244,12 @@ function mark(): void {
       return place ? [{ line: place.line, text: `${sign} ${word}`, kind, current: index === selection.step }] : [];
     }),
   );
+}
+
+/** How many of the document's requests a rule decided, in words. */
+function times(report: Report, location: Location): string {
+  const count = report.rules.find((rule) => rule.location.line === location.line && rule.location.path === location.path)?.requests ?? 0;
+  return count === 1 ? "1 request" : `${count} requests`;
 }
 
 /** Follows a link: the editor scrolls to the lines and marks them. */

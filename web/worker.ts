@@ -1,6 +1,6 @@
 /** The engine: wasm in a thread of its own, so that no document can hold up the page. */
 
-import load, { access, answer as run, etcd, graph, inspect, redact, secrets, version, watch } from "portcullis-wasm";
+import load, { access, answer as run, audit, etcd, graph, inspect, redact, secrets, version, watch } from "portcullis-wasm";
 import type { Answer, Calls, Piece, Progress, Question } from "./engine.ts";
 
 const tell = (answer: Answer) => postMessage(answer);
@@ -14,6 +14,7 @@ const calls: Calls = {
   graph: () => graph(),
   etcd: () => etcd(),
   inspect: (config, key, dump) => inspect(config, key, dump),
+  audit: (policy, line, requests) => audit(policy, line, requests),
 };
 
 /** The pieces of the newest document, and what came of the next one. */

@@ -398,8 +398,8 @@ for (const [name, options] of [
       await page.screenshot({ path: `target/screenshots/${name}.png`, fullPage: name === "phone" });
       for (const [view, example] of [
         ["Graph", "Which node?"],
-        ["etcd", "What does etcd hold?"],
-        ["Audit", "What does the audit log say?"],
+        ["etcd", "Is it encrypted?"],
+        ["Audit", "What is logged?"],
       ]) {
         const value = await page.locator(`optgroup[label="${example}"] option`).first().getAttribute("value");
         await page.getByRole("combobox", { name: "Document" }).selectOption(value);

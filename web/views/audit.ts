@@ -4,32 +4,48 @@ import type { Audited, Delivery, Exchange, Report } from "portcullis-wasm";
 import { element } from "../dom.ts";
 import { ofExchange } from "../verdict.ts";
 import type { Page, Selection, View } from "../view.ts";
+import { WhatIf, policies } from "./what-if.ts";
+
+let whatIf: WhatIf | undefined;
 
 export const view: View = {
   show(place, report, selection, page) {
-    const rows = report.steps.flatMap((step, at) => step.exchanges.map((exchange, number) => ({ exchange, at, number })));
-    if (rows.every(({ exchange }) => !exchange.audited)) {
-      place.replaceChildren(nothing());
-      return;
+    // What is typed below keeps its focus: only what depends on the report is drawn again.
+    if (!whatIf) {
+      whatIf = new WhatIf(page);
+      place.replaceChildren(element("div", {}), whatIf.element, element("div", {}));
     }
+    const [top, , bottom] = place.children;
+    if (!top || !bottom) return;
+    const rows = report.steps.flatMap((step, at) => step.exchanges.map((exchange, number) => ({ exchange, at, number })));
     const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
     const exchange = report.steps[selection.step]?.exchanges[selection.exchange];
-    place.replaceChildren(
+    const recorded = rows.some(({ exchange }) => exchange.audited);
+    whatIf.show(report, exchange);
+    if (!recorded) {
+      top.replaceChildren(nothing(report, page));
+      bottom.replaceChildren();
+      return;
+    }
+    const rules = report.rules.filter(({ location }) => location.object.startsWith("Policy"));
+    top.replaceChildren(
       headline(exchange),
       ...(exchange?.audited ? [one(exchange, exchange.audited, page)] : []),
       all(rows, selection, page),
-      ...log(report),
-      ...report.audit.deliveries.map(delivery),
+      ...(rules.length > 0 ? [policy(rules, page)] : []),
     );
+    bottom.replaceChildren(...events(exchange), ...log(report), ...report.audit.deliveries.map(delivery));
     if (focused) place.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   },
 };
 
-function nothing(): HTMLElement {
+function nothing(report: Report, page: Page): HTMLElement {
+  const none = element("h2", {}, "Nothing is recorded.");
+  if (policies(report, page.document()).length > 0) return element("div", { class: "empty" }, none, element("p", {}, "No request met the policy yet. Send one, or ask below."));
   return element(
     "div",
     { class: "empty" },
-    element("h2", {}, "Nothing is recorded."),
+    none,
     element("p", {}, "Add an audit policy to the files, and every request below is answered with its level and rule:"),
     element("pre", {}, 'apiVersion: audit.k8s.io/v1alpha1\nkind: Policy\nrules:\n- level: Metadata\n  resources:\n  - group: ""\n    resources: [secrets]\n- level: Request'),
   );
@@ -57,15 +73,32 @@ function one({ audit }: Exchange, audited: Audited, page: Page): HTMLElement {
     ["stages", audit.map(({ stage }) => stage).join(", ") || "none"],
   ];
   const body = rows.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value)));
-  const events = audit.map(({ stage, event }, index) =>
+  return element("section", { class: "card", "aria-label": "The selected request" }, element("table", {}, element("tbody", {}, ...body)));
+}
+
+/** The rules of the policy: what each took, and which nothing reaches. */
+function policy(rules: Report["rules"], page: Page): HTMLElement {
+  const rows = rules.map(({ location, requests, never }) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, location.path),
+      element("td", { class: never ? "warned" : requests === 0 ? "dim" : undefined }, never ?? (requests === 1 ? "took 1 request" : `took ${requests} requests`)),
+      element("td", { class: "where" }, page.link(location)),
+    ),
+  );
+  return element("section", { class: "card", "aria-label": "Rules of the policy" }, element("h3", {}, "Rules of the policy"), element("table", {}, element("tbody", {}, ...rows)));
+}
+
+function events(exchange: Exchange | undefined): HTMLElement[] {
+  return (exchange?.audit ?? []).map(({ stage, event }, index, all) =>
     element(
       "details",
-      { open: index === audit.length - 1 },
+      { class: "card", open: index === all.length - 1 },
       element("summary", {}, `Event at ${stage}`),
       element("pre", { tabindex: "0", "aria-label": `Event at ${stage}` }, pretty(event)),
     ),
   );
-  return element("section", { class: "card", "aria-label": "The selected request" }, element("table", {}, element("tbody", {}, ...body)), ...events);
 }
 
 /** Every request with what the policy said of it. */

@@ -12,6 +12,8 @@ interface Stop {
   kind: "allowed" | "denied" | "neutral" | "unreached";
   /** In words, below the name. */
   says: string;
+  /** The line that decided, where a text holds it. */
+  link?: Location | undefined;
   detail?: () => (Node | string)[];
   /** Whether it can let a request through: an authorizer. */
   decides?: boolean;
@@ -163,6 +165,7 @@ function way(exchange: Exchange, page: Page, again: () => void): HTMLElement[] {
             )
           : element("b", {}, stop.name),
         element("span", { class: "says" }, stop.says),
+        stop.link && page.name(stop.link.line) ? page.link(stop.link) : undefined,
       ),
     ),
   );
@@ -178,9 +181,10 @@ function stops(exchange: Exchange, page: Page): Stop[] {
   const list: Stop[] = [];
   list.push(
     user
-      ? { name: "Who", sign: "✓", kind: "allowed", says: review?.user || user.name, detail: () => who(exchange) }
+      ? { name: "Who", sign: "✓", kind: "allowed", says: review?.user || user.name, detail: () => who(exchange, page) }
       : { name: "Who", sign: "✗", kind: "denied", says: "nobody known" },
   );
+  list.push(user ? audited(exchange, page) : unreached("Audit"));
   const asked = authorization?.steps.filter((step) => step.authorizer !== "system:masters" || step.verdict === "Allow") ?? [];
   if (asked.length === 0) list.push(unreached("Authorization"));
   const passed = authorization?.verdict === "Allow";
@@ -197,7 +201,18 @@ function stops(exchange: Exchange, page: Page): Stop[] {
       says: refused?.plugin ?? exchange.admission.map((step) => step.plugin).join(", "),
       detail: () => [
         element("h3", {}, "Admission"),
-        table(exchange.admission.map((step) => [step.admitted ? "✓" : "✗", `${step.plugin}${step.message && ": "}${step.message}`])),
+        element(
+          "table",
+          {},
+          element(
+            "tbody",
+            {},
+            ...exchange.admission.flatMap((step) => [
+              row(step.admitted ? "✓" : "✗", step.admitted ? "allowed" : "denied", `${step.plugin}${step.message && ": "}${step.message}`, [], page),
+              ...step.because.map((each) => row("", "", each.message, [each.location], page)),
+            ]),
+          ),
+        ),
       ],
     });
   }
@@ -233,7 +248,36 @@ function answer(exchange: Exchange): Stop {
   };
 }
 
-function who({ user, review }: Exchange): Node[] {
+/** What the audit policy says of it. It was asked before anybody was asked whether this may be. */
+function audited({ audit, audited }: Exchange, page: Page): Stop {
+  const stop = { name: "Audit", sign: "–", kind: "unreached" as const, says: "no policy" };
+  if (!audited) return stop;
+  const stages = audit.map(({ stage }) => stage).join(", ");
+  const basic = audited.level === "None" && audited.log.length > 0;
+  const rows: [string, string][] = [
+    ["level", basic ? "basic log, without a policy" : audited.level],
+    ["stages", stages || "none"],
+    ["log", audited.log.join("\n")],
+  ];
+  const detail = () => [
+    element("h3", {}, "Audit"),
+    element(
+      "table",
+      {},
+      element(
+        "tbody",
+        {},
+        ...rows.filter(([, value]) => value !== "").map(([name, value]) => row(name, "", value, [], page)),
+        row("rule", "", audited.rule?.path ?? "no rule matches", audited.rule ? [audited.rule] : [], page),
+      ),
+    ),
+  ];
+  const link = audited.rule;
+  if (audited.level === "None" && !basic) return { ...stop, kind: "neutral", says: "not recorded", link, detail };
+  return { ...stop, sign: "✓", kind: "allowed", says: basic ? "basic log" : audited.level, link, detail };
+}
+
+function who({ user, review, impersonation }: Exchange, page: Page): Node[] {
   if (!user) return [];
   const rows: [string, string][] = [
     ["asked about", review?.user ?? ""],
@@ -245,12 +289,17 @@ function who({ user, review }: Exchange): Node[] {
     ["sent by", user.impersonatedBy ?? ""],
     ...user.extra.map(([key, values]): [string, string] => [key, values.join(", ")]),
   ];
-  return [element("h3", {}, "Who"), table(rows.filter(([, value]) => value !== ""))];
+  const lines = rows.filter(([, value]) => value !== "").map(([name, value]) => row(name, "", value, [], page));
+  const because = impersonation.flatMap(({ steps }) => steps).flatMap((step) => step.because);
+  const may = because.map((each, index) => row(index === 0 ? "may act so" : "", "", each.message, [each.location], page));
+  return [element("h3", {}, "Who"), element("table", {}, element("tbody", {}, ...lines, ...may))];
 }
 
 /** `last` is the authorizer whose missing opinion ended the asking. */
 function authorizer(step: Authorizer, last: boolean, page: Page): Stop {
-  const stop = { name: step.authorizer, detail: () => why(step, page), decides: true };
+  const [nearest] = step.nearest;
+  const link = step.verdict === "Allow" ? step.because.at(-1)?.location : last ? (nearest?.rule ?? nearest?.location) : undefined;
+  const stop = { name: step.authorizer, detail: () => why(step, page), decides: true, link };
   if (step.verdict === "Allow") return { ...stop, sign: "✓", kind: "allowed", says: "allows" };
   if (step.verdict === "Deny") return { ...stop, sign: "✗", kind: "denied", says: "denies" };
   if (!last) return { ...stop, sign: "–", kind: "neutral", says: "no opinion" };
