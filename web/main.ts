@@ -314,7 +314,13 @@ function announce(): void {
 
 /** A message with what one can do about it; the next one takes its place. */
 function notice(message: string, actions: Record<string, () => void> = {}): void {
-  const close = () => byId("notice").replaceChildren();
+  // The keyboard goes back to where it was: what it stands on in here goes with the message.
+  const before = document.activeElement instanceof HTMLElement && !byId("notice").contains(document.activeElement) ? document.activeElement : byId("share");
+  const close = () => {
+    const inside = byId("notice").contains(document.activeElement);
+    byId("notice").replaceChildren();
+    if (inside) before.focus();
+  };
   const buttons = Object.entries(actions).map(([name, act]) =>
     element("button", { type: "button", click: () => (close(), act()) }, name),
   );
@@ -359,30 +365,42 @@ function kept(): string | null {
 }
 
 async function share(): Promise<void> {
+  await guarded("link", async (text) => {
+    const link = await linkTo(text, location.href);
+    if (link.length <= LONGEST_LINK) return copy(link);
+    notice(`The link has ${link.length} characters, and some programs cut it off. A file is safer.`, {
+      "Download the document": () => download([text]),
+      "Copy the link": () => void copy(link),
+    });
+  });
+}
+
+async function copyMarkdown(): Promise<void> {
+  await guarded("copy", async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+      notice("The document is copied as Markdown. Pasted into an issue or a wiki it reads as it is, and opens here again.");
+    } catch {
+      notice("The browser gives no access to the clipboard.", { "Download the document": () => download([text]) });
+    }
+  });
+}
+
+/** Gives the document away, after a question where it holds secrets. */
+async function guarded(what: string, give: (text: string) => Promise<void>): Promise<void> {
   const document = doc.compose();
   if (document.length > LONGEST_KEPT) {
-    notice("The document is too large for a link. A file holds it.", { "Download the document": download });
+    notice(`The document is too large for a ${what}. A file holds it.`, { "Download the document": () => download() });
     return;
   }
   const { text } = document;
-  const link = await linkTo(text, location.href);
-  if (link.length > LONGEST_LINK) {
-    notice(`The link would have ${link.length} characters, and some programs cut it off. A file is safer.`, {
-      "Download the document": download,
-      "Copy the link": () => void copy(link),
-    });
-    return;
-  }
   const { names, redacted } = await engine.call("secrets", text);
-  if (names.length === 0) {
-    await copy(link);
-    return;
-  }
+  if (names.length === 0) return give(text);
   const most = 4;
   const more = names.length > most ? ` and ${names.length - most} more` : "";
-  notice(`The link would hold ${names.slice(0, most).join(", ")}${more}. Whoever has it can read them.`, {
-    "Copy without the secrets": () => void linkTo(redacted, location.href).then(copy),
-    "Copy it all the same": () => void copy(link),
+  notice(`The ${what} would hold ${names.slice(0, most).join(", ")}${more}. Whoever has it can read them.`, {
+    "Copy without the secrets": () => void give(redacted),
+    "Copy it all the same": () => void give(text),
   });
 }
 
@@ -396,8 +414,8 @@ async function copy(link: string): Promise<void> {
   }
 }
 
-function download(): void {
-  const address = URL.createObjectURL(new Blob(doc.compose().pieces.map(String), { type: "text/markdown" }));
+function download(pieces = doc.compose().pieces.map(String)): void {
+  const address = URL.createObjectURL(new Blob(pieces, { type: "text/markdown" }));
   element("a", { href: address, download: "portcullis.md" }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
@@ -450,6 +468,25 @@ function pick(text: string): void {
   (byId("examples") as HTMLSelectElement).value = index >= 0 ? String(index) : text === blank ? "blank" : "own";
 }
 
+/** The menu closes when something in it was chosen, and by Escape; the keyboard is then back at its button. */
+function more(): void {
+  const menu = byId("more") as HTMLDetailsElement;
+  const summary = menu.querySelector("summary");
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    summary?.focus();
+  });
+  menu.addEventListener("click", (event) => {
+    if (!(event.target instanceof HTMLButtonElement)) return;
+    menu.open = false;
+    summary?.focus();
+  });
+  document.addEventListener("pointerdown", (event) => {
+    if (!menu.contains(event.target as Node)) menu.open = false;
+  });
+}
+
 function theme(): void {
   const button = byId("theme");
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -473,7 +510,9 @@ byId("share").addEventListener("click", () => void share());
 byId("whole").addEventListener("click", () => {
   void linkTo(doc.compose().text, new URL("./", location.href).href).then((link) => window.open(link, "_blank", "noopener"));
 });
-byId("download").addEventListener("click", download);
+byId("download").addEventListener("click", () => download());
+byId("markdown").addEventListener("click", () => void copyMarkdown());
+more();
 byId("open").addEventListener("click", () => byId("file").click());
 byId("file").addEventListener("change", (event) => {
   const input = event.target as HTMLInputElement;
