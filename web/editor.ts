@@ -320,6 +320,13 @@ export class Editor {
     });
   }
 
+  /** Brings a line into view and leaves the cursor where it is. */
+  glance(line: number): void {
+    const text = this.#view.state.doc;
+    if (line < 1 || line > text.lines) return;
+    this.#view.dispatch({ effects: EditorView.scrollIntoView(text.line(line).from, { y: "nearest", yMargin: 60 }) });
+  }
+
   /** Puts the cursor on a line without anybody having moved it. */
   moveTo(line: number): void {
     if (line !== this.line) this.reveal(line, line);

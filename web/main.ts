@@ -36,6 +36,8 @@ let latest: { report: Report; of: Composed } | undefined;
 let selection: Selection = { step: -1, exchange: -1 };
 /** The location that was clicked last. */
 let here: Location | undefined;
+/** What the selected request's verdict rests on. */
+let deciding: Place | undefined;
 /** Whether the selection is still to be made: after a document was opened. */
 let fresh = true;
 let saving: number | undefined;
@@ -48,6 +50,7 @@ const page: Page = {
     const step = latest?.report.steps[wanted.step];
     const place = step && placeOf(step.line);
     if (place) requests?.moveTo(place.line);
+    glance();
   },
   call: (name, ...given) => engine.call(name, ...given),
   document: () => latest?.of.text ?? "",
@@ -170,7 +173,16 @@ function select(wanted: Selection): void {
 /** The cursor's line in the requests editor decides which step is looked at. */
 function follow(line: number): void {
   const at = stepAt(line);
-  if (at >= 0 && at !== selection.step) select({ step: at, exchange: -1 });
+  if (at < 0 || at === selection.step) return;
+  select({ step: at, exchange: -1 });
+  glance();
+}
+
+/** Who goes to another request sees the lines that decided it. */
+function glance(): void {
+  if (typeof deciding?.editor !== "number") return;
+  fileTabs.show(deciding.editor);
+  fileEditors[deciding.editor]?.glance(deciding.line);
 }
 
 /** The step on a line of the requests editor, or the last one above it; -1 for none. */
@@ -212,9 +224,11 @@ function mark(): void {
   const exchange = report.steps[selection.step]?.exchanges[selection.exchange];
   const authorization = exchange?.review?.authorization ?? exchange?.authorization;
   const decided = new Set<number>();
+  deciding = undefined;
   const decides = (location: Location, kind: Mark["kind"], note: string) => {
     decided.add(location.line);
     add(location, kind, note);
+    if (kind !== "taken") deciding = placeOf(location.line) ?? deciding;
   };
   for (const step of authorization?.steps ?? []) {
     for (const { location } of step.because) {

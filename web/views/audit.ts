@@ -120,7 +120,7 @@ function all(rows: { exchange: Exchange; at: number; number: number }[], selecti
       ),
       element("td", { class: verdict.kind }, `${verdict.sign} ${verdict.word}`),
       element("td", {}, exchange.audited?.level ?? "–"),
-      element("td", {}, exchange.audit.map(({ stage }) => stage).join(", ")),
+      element("td", { class: "stages" }, exchange.audit.map(({ stage }) => stage).join(", ") || "no event"),
       element("td", { class: "where" }, exchange.audited?.rule && page.link(exchange.audited.rule)),
     );
   });

@@ -86,7 +86,7 @@ export class WhatIf {
         head,
         element("td", {}, verb),
         element("td", {}, level),
-        element("td", {}, stages.join(", ") || "no event"),
+        element("td", { class: "stages" }, stages.join(", ") || "no event"),
         element("td", { class: "where" }, place),
       );
     });
