@@ -134,7 +134,7 @@ test("an engine that dies is replaced, and the text stays", () =>
     await page.addInitScript(() => {
       window.Worker = class extends Worker {
         postMessage(question) {
-          if (!question.document?.includes("boom")) return super.postMessage(question);
+          if (!JSON.stringify(question).includes("boom")) return super.postMessage(question);
           this.dispatchEvent(new ErrorEvent("error", { message: "unreachable", cancelable: true }));
         }
       };
@@ -162,6 +162,49 @@ test("the keyboard gets in and out of the editors", () =>
     await page.keyboard.press("Escape");
     await page.keyboard.press("Tab");
     assert.notEqual(await inside(), "jane.crt", "Escape and Tab leave");
+  }));
+
+test("the document is copied as Markdown, and the menu gives the keyboard back", () =>
+  visit({ permissions: ["clipboard-read", "clipboard-write"] }, async (page) => {
+    const text = document("get", listPods);
+    await openDocument(page, text);
+    await page.getByRole("heading", { name: /^✗ Denied\./ }).waitFor();
+    const menu = page.locator("summary").filter({ hasText: "⋯" });
+    await menu.focus();
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Escape");
+    assert.ok(await menu.evaluate((summary) => summary === window.document.activeElement && !summary.parentElement.open));
+    await menu.click();
+    await page.getByRole("button", { name: "Copy as Markdown" }).click();
+    await page.getByText(/^The document is copied as Markdown/).waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), text);
+    await page.getByRole("button", { name: "Dismiss" }).click();
+    assert.ok(await menu.evaluate((summary) => summary === window.document.activeElement), "focus is back where it was");
+  }));
+
+test("a request has a line of stops, and each leads to the line that decided", () =>
+  visit({}, async (page) => {
+    const policy = fence("yaml", "audit.yaml", "apiVersion: audit.k8s.io/v1alpha1\nkind: Policy\nrules:\n- level: None\n  verbs: [watch]\n- level: Metadata");
+    await openDocument(page, policy + document("get", listPods, "kubectl create configmap a"));
+    await page.getByRole("heading", { name: /^✗ Denied\./ }).waitFor();
+    const way = page.getByRole("list", { name: "The request's way through the server" });
+    const stops = async () => (await way.getByRole("listitem").allInnerTexts()).map((text) => text.replaceAll(/\s+/g, " ").trim());
+    assert.deepEqual(await stops(), [
+      "✓ Who jane",
+      "✓ Audit Metadata audit.yaml:6",
+      "– Node no opinion",
+      "✗ RBAC no rule allows it cluster.yaml:5",
+      "– Admission not reached",
+      "– Storage not reached",
+      "403 Response 50 bytes",
+    ]);
+    await page.getByRole("button", { name: "Next request" }).click();
+    await page.getByText("2 of 2").waitFor();
+    assert.deepEqual((await stops()).slice(-3), ["✓ Admission NodeRestriction", "✓ Storage 1 write", (await stops()).at(-1)]);
+    await way.getByRole("button", { name: "audit.yaml:6" }).click();
+    await page.getByRole("textbox", { name: "audit.yaml" }).locator(".cm-here").getByText("Metadata, 2 requests").waitFor();
+    await page.getByRole("textbox", { name: "audit.yaml" }).locator(".cm-idle").getByText("never used").waitFor();
   }));
 
 test("the page works with the network cut after it has loaded", () =>
@@ -357,6 +400,14 @@ rules:
     await page.getByText("Event at ResponseComplete").waitFor();
     await page.getByLabel("Event at ResponseComplete").getByText('"username": "\\u003ci').or(page.getByLabel("Event at ResponseComplete").getByText(`"username": "${user}"`)).waitFor();
     assert.equal(await page.locator("main i").count(), 0);
+    await page.getByRole("region", { name: "Rules of the policy" }).getByRole("row", { name: /rules\[1\] took 1 request/ }).waitFor();
+    const whatIf = page.getByRole("region", { name: "What if" });
+    // Until somebody types there, it is the selected request.
+    assert.match(await whatIf.getByRole("textbox").inputValue(), /GET \/api\/v1\/nodes\/one$/);
+    await whatIf.getByRole("textbox").fill("<b>eve</b> PUT /api/v1/namespaces/default/secrets/db\neve,ops GET /api/v1/pods/a/log?follow=1\nhm");
+    await whatIf.getByRole("row", { name: /<b>eve<\/b> PUT .* update Metadata RequestReceived, ResponseComplete/ }).getByRole("button", { name: "audit-policy.yaml:4" }).waitFor();
+    await whatIf.getByRole("row", { name: /^eve GET/ }).waitFor();
+    await whatIf.getByRole("row", { name: "hm ✗ expected `USER,GROUP... METHOD URI`" }).waitFor();
     await all.getByRole("button", { name: "audit-policy.yaml:10" }).click();
     await page.getByRole("textbox", { name: "audit-policy.yaml" }).locator(".cm-here").waitFor();
   }));
