@@ -230,6 +230,9 @@ function mark(): void {
     add(location, kind, note);
     if (kind !== "taken") deciding = placeOf(location.line) ?? deciding;
   };
+  for (const { location } of exchange?.impersonation.flatMap(({ steps }) => steps).flatMap((step) => step.because) ?? []) {
+    decides(location, "use", location.path.startsWith("rules") ? "lets act so" : "names who sent it");
+  }
   for (const step of authorization?.steps ?? []) {
     for (const { location } of step.because) {
       const note = location.path.startsWith("rules") ? "allows it" : location.path.startsWith("subjects") ? "names who asks" : "on the way";

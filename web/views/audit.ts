@@ -83,7 +83,7 @@ function policy(rules: Report["rules"], page: Page): HTMLElement {
       "tr",
       {},
       element("th", { scope: "row" }, location.path),
-      element("td", { class: never ? "warned" : requests === 0 ? "dim" : undefined }, never ?? (requests === 1 ? "took 1 request" : `took ${requests} requests`)),
+      element("td", { class: never ? "warned" : requests === 0 ? "dim" : undefined }, never ?? (requests === 0 ? "never used" : requests === 1 ? "took 1 request" : `took ${requests} requests`)),
       element("td", { class: "where" }, page.link(location)),
     ),
   );

@@ -181,7 +181,7 @@ function stops(exchange: Exchange, page: Page): Stop[] {
   const list: Stop[] = [];
   list.push(
     user
-      ? { name: "Who", sign: "✓", kind: "allowed", says: review?.user || user.name, detail: () => who(exchange, page) }
+      ? { name: "Who", sign: "✓", kind: "allowed", says: review?.user || (user.impersonatedBy ? `${user.name}, sent by ${user.impersonatedBy}` : user.name), detail: () => who(exchange, page) }
       : { name: "Who", sign: "✗", kind: "denied", says: "nobody known" },
   );
   list.push(user ? audited(exchange, page) : unreached("Audit"));

@@ -136,8 +136,6 @@ impl Engine {
         diagnostics.extend(configuration.surplus(&source, restarts));
         diagnostics.extend(started.diagnostics(&configuration, restarts));
         let mut session = self.load(started, configuration.objects, &mut diagnostics).with_files(files);
-        let mut problems = session.problems();
-
         let mut steps = Vec::new();
         for block in &document.blocks {
             match block {
@@ -147,13 +145,17 @@ impl Engine {
             }
         }
         diagnostics.extend(session.take_warnings());
-        // What a step creates was no mistake, and neither is what a step deletes.
-        let remaining = session.problems();
-        problems.retain(|problem| remaining.contains(problem));
-        diagnostics.extend(problems);
         let (log, deliveries) = session.audit();
         let exchanges = || steps.iter().flat_map(|step: &report::Step| &step.exchanges);
-        let written = exchanges().flat_map(|exchange| &exchange.etcd).map(|write| write.key.clone()).collect();
+        let written: BTreeSet<String> =
+            exchanges().flat_map(|exchange| &exchange.etcd).map(|write| write.key.clone()).collect();
+        // What a step creates was no mistake, and neither is what a step deletes.
+        let mut problems = session.problems();
+        if !problems.is_empty() {
+            let before = self.clusters.first().map(|cluster| cluster.session.problems()).unwrap_or_default();
+            problems.retain(|problem| before.contains(problem));
+        }
+        diagnostics.extend(problems);
         let report = Report {
             version: report::VERSION,
             title: document.title.clone(),

@@ -20,7 +20,7 @@ struct Fault {
     message: String,
 }
 
-/// Built-in resources by their plural, in every group that has them.
+/// Built-in resources by their plural, in every group that has them. With a glance at it most rules are done.
 type Known<'a> = BTreeMap<&'a str, Vec<&'a ResourceType>>;
 
 impl RuleResolver {
@@ -65,7 +65,8 @@ impl RuleResolver {
             let role = self.unresolvable(binding).map(|message| (vec![PathStep::Key("roleRef")], message));
             let subjects = binding.subjects.iter().enumerate().filter_map(|(at, subject)| {
                 let message = match subject.kind.as_str() {
-                    _ if subject.names(&binding.namespace).is_some() => return None,
+                    "User" | "Group" => return None,
+                    "ServiceAccount" if !(subject.namespace.is_empty() && binding.namespace.is_empty()) => return None,
                     "ServiceAccount" => "This names nobody: a service account needs its namespace.".to_owned(),
                     kind => format!("This names nobody: kind is {kind:?}, not User, Group or ServiceAccount."),
                 };
@@ -170,7 +171,9 @@ fn faults(rule: &Rule, namespace: &str, known: &Known<'_>, release: &Release) ->
         let message = "Paths belong to no namespace, and a Role grants in its own only. Write a ClusterRole and bind it with a ClusterRoleBinding.";
         add("nonResourceURLs", None, message.to_owned());
     }
-    let is_built_in = |group: &str| known.values().flatten().any(|resource| resource.group == group);
+    let is_built_in = |group: &str| {
+        matches!(group, "" | "apps" | "extensions") || release.resources().iter().any(|it| it.group == group)
+    };
     if resources {
         for (at, group) in rule.api_groups.iter().enumerate() {
             if group == "*" || is_built_in(group) {
@@ -200,16 +203,17 @@ fn faults(rule: &Rule, namespace: &str, known: &Known<'_>, release: &Release) ->
             if urls {
                 break;
             }
-            let lower = verb.to_ascii_lowercase();
-            let instead = match lower.as_str() {
+            let lower =
+                if verb.bytes().all(|byte| byte.is_ascii_lowercase()) { "" } else { &verb.to_ascii_lowercase() };
+            let instead = match if lower.is_empty() { verb } else { lower } {
                 "post" => "create",
                 "put" => "update",
                 "head" | "read" => "get",
                 "write" => "create, update, patch or delete",
                 "get" | "list" | "watch" | "create" | "update" | "patch" | "delete" | "deletecollection"
-                    if lower != *verb =>
+                    if !lower.is_empty() =>
                 {
-                    &lower
+                    lower
                 }
                 "list" | "create" | "deletecollection" if whole && !rule.resource_names.is_empty() => {
                     let message = format!("{verb} with resourceNames allows nothing: such a request names no object.");
@@ -235,7 +239,6 @@ fn faults(rule: &Rule, namespace: &str, known: &Known<'_>, release: &Release) ->
 /// Why no request names `resource` in the groups of `rule`, all of which are built in.
 fn resource_fault(resource: &str, rule: &Rule, namespace: &str, known: &Known<'_>) -> Option<String> {
     let (plural, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-    let of_groups = |all: &[&'static str]| all.iter().any(|group| rule.api_groups.iter().any(|it| it == group));
     let Some(types) = known.get(plural) else {
         let lower = plural.to_ascii_lowercase();
         let meant = known.values().flatten().find(|it| {
@@ -243,9 +246,8 @@ fn resource_fault(resource: &str, rule: &Rule, namespace: &str, known: &Known<'_
         })?;
         return Some(format!("{plural:?} is no resource. Write {:?}.", meant.resource));
     };
-    let groups: Vec<&'static str> = types.iter().map(|it| it.group).collect();
-    if !of_groups(&groups) {
-        let mut named: Vec<String> = groups.iter().map(|group| format!("{group:?}")).collect();
+    if !types.iter().any(|it| rule.api_groups.iter().any(|group| group == it.group)) {
+        let mut named: Vec<String> = types.iter().map(|it| format!("{:?}", it.group)).collect();
         named.dedup();
         return Some(format!("{plural} are not in this rule's apiGroups: they are in {}.", listed(&named)));
     }
