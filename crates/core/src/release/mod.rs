@@ -256,6 +256,16 @@ mod tests {
     }
 
     #[test]
+    fn a_port_or_name_is_there_even_where_it_is_empty() {
+        let release = Release::find("1.7").unwrap();
+        for target in [Value::from(""), Value::from(0), Value::from("http")] {
+            let service = serde_json::json!({"spec": {"ports": [{"port": 1, "targetPort": target}]}});
+            let canonical = release.canonical("v1", "Service", service).unwrap();
+            assert_eq!(canonical["spec"]["ports"][0]["targetPort"], target);
+        }
+    }
+
+    #[test]
     fn kinds() {
         let release = Release::find("1.7").unwrap();
         let rows = [

@@ -282,8 +282,10 @@ impl Schema {
             (Wrap::None, value) => {
                 let value = self.leaf(shape.leaf, path, value, defaults, false)?;
                 let empty = match &value {
+                    // A struct in Go, and those are never empty.
+                    _ if shape.leaf == Leaf::IntOrString => false,
                     Value::String(text) => text.is_empty(),
-                    Value::Number(number) => number.as_f64() == Some(0.0) && shape.leaf != Leaf::IntOrString,
+                    Value::Number(number) => number.as_f64() == Some(0.0),
                     Value::Bool(set) => !set,
                     Value::Array(list) => list.is_empty(),
                     _ => false,
