@@ -280,3 +280,22 @@ fn files_have_paths_and_copies() {
         ("echo $HOME/.kube", "/root/.kube\n"),
     ]);
 }
+
+#[test]
+fn awk_prints_fields() {
+    check(&[
+        ("printf 'a b  c\\n d e\\n' | awk '{print $1}'", "a\nd\n"),
+        ("printf 'a b  c\\n d e\\n' | awk '{ print $NF, $1 \"-\" $9; }'", "c a-\ne d-\n"),
+        ("printf 'a:b c:d\\n' | awk -F: '{print $2}'", "b c\n"),
+        ("printf 'NAME AGE\\nx 1\\ny 2\\n' | awk 'NR>1 {print $1}'", "x\ny\n"),
+        ("printf 'NAME AGE\\nx 1\\ny 2\\n' | awk '/^(y|z)/{print NR}'", "3\n"),
+        ("printf 'ab\\ncd\\n' | awk /c/", "cd\n"),
+        ("printf 'ab\\ncd\\n' | awk '{print}'", "ab\ncd\n"),
+        ("echo a > f; awk '{print $0}' f nosuch", "a\nawk: nosuch: No such file or directory\n"),
+        (
+            "echo a | awk '{sum += $1} END {print sum}'",
+            "awk: {sum += $1} END {print sum} is not supported here: [/PATTERN/ or NR>1] {print $1, \"text\", $NF} is\n",
+        ),
+        ("awk", "awk: it needs a program, such as '{print $1}'\n"),
+    ]);
+}

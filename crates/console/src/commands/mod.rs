@@ -4,6 +4,7 @@ use crate::arguments::Argument;
 use crate::session::Session;
 use crate::{audit, inspect};
 
+mod awk;
 mod bytes;
 mod curl;
 mod date;
@@ -44,6 +45,7 @@ pub fn run(name: &str, arguments: &[String], stdin: &[u8], session: &mut Session
     }
     // A program may be called by its path.
     let program = match name.rsplit('/').next().unwrap_or_default() {
+        "awk" => awk::run,
         "base64" => bytes::base64,
         "cat" => text::cat,
         "curl" => curl::run,
