@@ -209,3 +209,23 @@ pub fn current_context(run: &mut Run<'_>) -> Result<(), Error> {
     run.print("kubernetes-admin@kubernetes\n");
     Ok(())
 }
+
+/// `config view`: how kubeadm leaves the administrator's kubeconfig.
+///
+/// # Errors
+///
+/// What is wrong with the format.
+pub fn config_view(run: &mut Run<'_>) -> Result<(), Error> {
+    let config = super::value::fill(
+        r#"{"apiVersion":"v1",
+            "clusters":[{"cluster":{"certificate-authority-data":"REDACTED","server":"https://apiserver:6443"},"name":"kubernetes"}],
+            "contexts":[{"context":{"cluster":"kubernetes","user":"kubernetes-admin"},"name":"kubernetes-admin@kubernetes"}],
+            "current-context":"kubernetes-admin@kubernetes","kind":"Config","preferences":{},
+            "users":[{"name":"kubernetes-admin","user":{"client-certificate-data":"REDACTED","client-key-data":"REDACTED"}}]}"#,
+        &[],
+    );
+    if !run.print_object(&config, false)? {
+        run.print(&portcullis_core::manifest::yaml::to_string(&config));
+    }
+    Ok(())
+}

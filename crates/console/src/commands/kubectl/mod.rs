@@ -237,6 +237,7 @@ const COMMANDS: &[Command<Program>] = &[
     Command { words: "version", flags: &["client|c:b short:b output|o:s"], run: auth::version },
     Command { words: "api-versions", flags: &[], run: auth::api_versions },
     Command { words: "cluster-info", flags: &["include-extended-apis:b"], run: auth::cluster_info },
+    Command { words: "config view", flags: &[PRINT, "minify:b flatten:b raw:b merge:b"], run: auth::config_view },
     Command { words: "config current-context", flags: &[], run: auth::current_context },
 ];
 
