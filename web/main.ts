@@ -26,6 +26,7 @@ const views: { name: string; load: () => Promise<View<Part>> }[] = [
   { name: "etcd", load: async () => (await import("./views/etcd.ts")).view },
   { name: "Audit", load: async () => (await import("./views/audit.ts")).view },
   { name: "Access", load: async () => (await import("./views/access.ts")).view },
+  { name: "Inspect", load: async () => (await import("./views/inspect.ts")).view },
 ];
 
 let doc = new Document("");

@@ -339,27 +339,85 @@ resources:
     await page.getByRole("tab", { name: "etcd" }).click();
     await page.getByRole("button", { name: "/registry/secrets/default/db" }).click();
     await page.getByRole("row", { name: /secrets\/default\/db aescbc, mykey current/ }).waitFor();
-    const part = page.getByRole("list", { name: "Parts of Stored bytes" }).getByRole("button", { name: /^IV, bytes \d+ to \d+$/ });
+    const bytes = page.getByRole("list", { name: "Parts of Stored bytes" });
+    const part = bytes.getByRole("button", { name: /^IV, bytes \d+ to \d+$/ });
     await part.focus();
     const [from, to] = (await part.getAttribute("aria-label")).match(/\d+/g).map(Number);
     assert.equal(to - from, 15);
-    await page.getByText(`IV, bytes ${from} to ${to}`).waitFor();
-    assert.ok((await page.locator(".hex .lit").count()) >= 32, "sixteen bytes and their characters are lit");
+    await page.getByText(new RegExp(`^IV, bytes ${from} to ${to}: ([0-9a-f]{2} ?){16}$`)).waitFor();
+    const lit = await page.locator(".hex .lit").allTextContents();
+    assert.equal(lit.join(" ").match(/\b[0-9a-f]{2}\b/g).length >= 16, true, "sixteen bytes and their characters are lit");
+    // Byte by byte with the keyboard: the key's first, its second, and the one below.
+    await page.getByRole("application", { name: /^Stored bytes/ }).focus();
+    await page.keyboard.press("ArrowRight");
+    await page.getByText('Byte 0: 0x2f, "/", of key, bytes 0 to 28').waitFor();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowDown");
+    await page.getByText('Byte 17: 0x2f, "/", of key').waitFor();
+    // And with the pointer.
+    await page.locator(".hex").first().hover({ position: { x: 124, y: 12 } });
+    await page.getByText('Byte 2: 0x65, "e", of key').waitFor();
     await page.getByRole("list", { name: "Parts of Decrypted bytes" }).getByText(/open-sesame/).waitFor();
     // The same value, as somebody with a dump and the key would have it.
     await page.getByRole("tab", { name: "Verdict" }).click();
     await page.getByRole("button", { name: "Next request" }).click();
     await page.getByText("2 of 2").waitFor();
     const dump = await page.getByLabel("Output").textContent();
-    await page.getByRole("tab", { name: "etcd" }).click();
-    await page.getByText("Open a value of your own cluster").click();
-    await page.getByLabel("Dump", { exact: true }).fill(dump);
-    await page.getByLabel("EncryptionConfig", { exact: true }).fill(config("mykey"));
-    await page.getByRole("button", { name: "Open it" }).click();
+    await page.getByRole("tab", { name: "Inspect" }).click();
+    await page.getByRole("heading", { name: "Open a value of your own cluster." }).waitFor();
+    const paste = (text) => page.getByLabel("Dump", { exact: true }).fill(text);
+    await paste(dump);
+    await page.getByRole("heading", { name: "✗ Not opened. Decoding failed: read as plain text, the value is no object." }).waitFor();
+    // The document's own configuration stands ready.
+    await page.getByRole("button", { name: "encryption.yaml" }).click();
+    await page.getByRole("heading", { name: "✓ Opened. A Secret, encrypted by aescbc with the key mykey." }).waitFor();
     await page.getByLabel("The value").getByText("b3Blbi1zZXNhbWU=").waitFor();
-    await page.getByLabel("Dump", { exact: true }).fill("no dump at all");
-    await page.getByRole("button", { name: "Open it" }).click();
-    await page.locator(".answer .remark").waitFor();
+    await page.getByLabel("EncryptionConfig", { exact: true }).fill(config("other"));
+    await page.getByText(/another cluster's value/).waitFor();
+    await page.getByLabel("EncryptionConfig", { exact: true }).fill(config("mykey").replace("HON5", "AAAA"));
+    await page.getByText(/The key has the right name and other bytes/).waitFor();
+    await page.getByLabel("EncryptionConfig", { exact: true }).fill("kind: [");
+    await page.getByRole("heading", { name: "✗ Not opened. The configuration cannot be read." }).waitFor();
+    await page.getByLabel("EncryptionConfig", { exact: true }).fill(config("mykey"));
+    const lines = dump.split("\n");
+    await paste([...lines.slice(0, 3), "...", ...lines.slice(5)].join("\n"));
+    await page.getByText(/^line 4 is no line of a hex dump/).waitFor();
+    await page.getByRole("heading", { name: "✗ Not opened. The dump cannot be read." }).waitFor();
+    await paste(lines.slice(0, -4).join("\n"));
+    await page.getByText(/truncated|other bytes than the one that wrote/).waitFor();
+  }));
+
+test("what a new configuration leaves as it was is counted, and stands beside what it became", () =>
+  visit({}, async (page) => {
+    const config = (keys) =>
+      `kind: EncryptionConfig\napiVersion: v1\nresources:\n- resources: [secrets]\n  providers:\n  - aescbc:\n      keys:\n${keys
+        .map((key) => `      - {name: ${key}, secret: ${btoa(key.padEnd(32, "."))}}`)
+        .join("\n")}\n  - identity: {}`;
+    const start = (name) => `kube-apiserver --authorization-mode=RBAC --experimental-encryption-provider-config=${name}`;
+    const create = (name) => `kubectl create secret generic ${name} --from-literal=a=b`;
+    const rewrite = "kubectl get secrets --all-namespaces -o json | kubectl replace -f -";
+    const steps = ["kube-apiserver --authorization-mode=RBAC", create("one"), start("old.yaml"), create("two"), start("new.yaml"), create("three")];
+    await openDocument(page, fence("yaml", "old.yaml", config(["first"])) + fence("yaml", "new.yaml", config(["second", "first"])) + fence("sh", "", steps.join("\n")));
+    await page.getByText("6 of 6").waitFor();
+    await page.getByRole("tab", { name: "etcd" }).click();
+    await page.getByRole("heading", { name: "✗ 1 secret is in plain text, 4 values are under an old key." }).waitFor();
+    await page.getByText(rewrite).first().waitFor();
+    await page.getByRole("row", { name: /secrets\/default\/one identity ✗ plain, stale/ }).waitFor();
+    await page.getByRole("row", { name: /secrets\/default\/two aescbc, first ! stale/ }).waitFor();
+    await page.getByRole("row", { name: /secrets\/default\/three aescbc, second current/ }).waitFor();
+    await retype(page, "Requests", [...steps, rewrite].join("\n"));
+    await page.getByRole("heading", { name: "✓ No secret is in plain text." }).waitFor();
+    await page.getByRole("button", { name: "/registry/secrets/default/two" }).click();
+    const [before, now] = ["Before", "Now"].map((name) => page.getByRole("region", { name: `${name}: /registry/secrets/default/two` }));
+    await before.getByRole("list", { name: "Parts of Decrypted bytes" }).waitFor();
+    await now.getByRole("button", { name: rewrite }).waitFor();
+    assert.match(await before.getByRole("application", { name: /^Stored bytes/ }).textContent(), /first/);
+    assert.match(await now.getByRole("application", { name: /^Stored bytes/ }).textContent(), /second/);
+    const [left, right] = [await before.boundingBox(), await now.boundingBox()];
+    assert.ok(right.x >= left.x + left.width && left.y === right.y, "side by side");
+    await page.getByRole("searchbox", { name: "Keys with" }).fill("default/t");
+    await page.getByRole("row", { name: /default\/three/ }).waitFor();
+    assert.equal(await page.getByRole("row", { name: /default\/one/ }).count(), 0);
   }));
 
 test("the audit view names level, rule, stages and events", () =>

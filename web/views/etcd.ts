@@ -1,75 +1,133 @@
-/** What etcd holds: every key with its provider, a value byte by byte, and a pasted value opened with one's own key. */
+/** What etcd holds: every key with its provider, a value byte by byte, and what it was before it was rewritten. */
 
-import type { Bytes, Inspection, Stored } from "portcullis-wasm";
+import type { Bytes, Stored } from "portcullis-wasm";
 import { element } from "../dom.ts";
 import type { Page, Selection, View, With } from "../view.ts";
-import { decode, hex } from "./hex.ts";
+import { dumps } from "./hex.ts";
 
 /** The key whose value is shown. */
 let chosen: string | undefined;
 /** Whether the keys are shown that the document did not make. */
 let everything = false;
-/** What was typed into the form. */
-const typed = { dump: "", config: "", key: "" };
-let inspected: HTMLElement | undefined;
+/** What the keys shown contain. */
+let sought = "";
+/** The dumps that are drawn: most keystrokes change none of them. */
+let drawn = new Map<string, HTMLElement[]>();
+
+/** More rows than this nobody reads. */
+const ROWS = 200;
+
+/** One value that a key had. */
+interface Version {
+  stored: Bytes;
+  revision: number;
+  /** The command that wrote it; -1 where no request did. */
+  step: number;
+  exchange: number;
+}
 
 export const view: View<"etcd"> = {
   needs: "etcd",
   show(place, report, selection, page) {
     const again = () => view.show(place, report, selection, page);
-    // The form keeps its focus and what is typed: only what depends on the report is drawn again.
-    let [top, form] = [place.querySelector<HTMLElement>(":scope > .stored"), place.querySelector(":scope > .inspect")];
-    if (!top || !form) {
-      top = element("div", { class: "stored" });
-      form = inspectForm(page);
-      place.replaceChildren(top, form);
-    }
-    const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
+    const focused = document.activeElement as HTMLElement | null;
+    const key = focused?.dataset["key"];
     const own = report.etcd.filter((stored) => stored.value !== undefined);
-    const rows = everything ? report.etcd : own;
-    const shown = rows.find((stored) => stored.key === chosen) ?? writtenBy(report, selection) ?? own.find((stored) => stored.key.startsWith("/registry/secrets/")) ?? own[0];
-    top.replaceChildren(
+    const rows = (everything ? report.etcd : own).filter((stored) => stored.key.includes(sought));
+    const written = report.steps[selection.step]?.exchanges[selection.exchange]?.etcd.at(-1)?.key;
+    const shown =
+      own.find((stored) => stored.key === chosen) ??
+      own.find((stored) => stored.key === written) ??
+      own.find((stored) => stored.stale || stored.error) ??
+      own.find((stored) => stored.key.startsWith("/registry/secrets/")) ??
+      own[0];
+    const kept = drawn;
+    drawn = new Map();
+    const scrolled = place.querySelector(".keys")?.scrollTop ?? 0;
+    place.replaceChildren(
       headline(report),
+      controls(report, again),
       keys(rows, shown, (key) => ((chosen = key), again())),
-      element(
-        "p",
-        { class: "controls" },
-        element("button", { type: "button", "data-key": "everything", "aria-pressed": String(everything), click: () => ((everything = !everything), again()) }, `All ${report.etcd.length} keys`),
-      ),
-      ...(shown ? value(shown, report) : []),
+      ...(shown ? value(shown, report, selection, page, place.clientWidth, kept) : []),
     );
-    if (focused) place.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    const list = place.querySelector(".keys");
+    if (list) list.scrollTop = scrolled;
+    if (key) {
+      const found = place.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`);
+      found?.focus({ preventScroll: true });
+      if (found instanceof HTMLInputElement) found.setSelectionRange(found.value.length, found.value.length);
+    }
   },
 };
 
-/** What the selected request wrote. */
-function writtenBy(report: With<"etcd">, selection: Selection): Stored | undefined {
-  const writes = report.steps[selection.step]?.exchanges[selection.exchange]?.etcd ?? [];
-  return report.etcd.find((stored) => stored.value !== undefined && stored.key === writes.at(-1)?.key);
-}
-
-/** What is still readable on the disk, and what rewrites it. */
+/** What is still readable on the disk or under an old key, and what rewrites it. */
 function headline(report: With<"etcd">): HTMLElement {
   const secrets = report.etcd.filter((stored) => stored.key.startsWith("/registry/secrets/"));
   const plain = secrets.filter((stored) => stored.provider === "identity").length;
-  const stale = report.etcd.filter((stored) => stored.stale).length;
+  const stale = report.etcd.filter((stored) => stored.stale);
+  const old = stale.filter((stored) => stored.provider !== "identity").length;
   const broken = report.etcd.filter((stored) => stored.error).length;
-  const count = plain === 0 ? "No secret is" : plain === 1 ? "1 secret is" : `${plain} secrets are`;
-  const sentence = `${count} in plain text.`;
-  const notes: string[] = [];
-  if (stale > 0) notes.push(`${stale} ${stale === 1 ? "value is" : "values are"} stale: not as a write would store it today. kubectl get secrets --all-namespaces -o json | kubectl replace -f - rewrites them.`);
-  if (broken > 0) notes.push(`${broken} cannot be read by the server.`);
+  const encrypts = stale.length > 0 || report.etcd.some((stored) => stored.provider !== "identity");
+  const are = (count: number, one: string, many: string) => `${count === 0 ? "No" : count} ${count < 2 ? `${one} is` : `${many} are`}`;
+  const clauses = [`${are(plain, "secret", "secrets")} in plain text`];
+  if (old > 0) clauses.push(`${are(old, "value", "values")} under an old key`);
+  if (broken > 0) clauses.push(`${are(broken, "value", "values")} unreadable`);
+  const good = plain + old + broken === 0;
+  const commands = [...new Set(stale.map(({ key }) => resource(key)))];
   return element(
     "div",
     { class: "headline" },
-    element("h2", {}, element("span", { class: plain > 0 ? "denied" : "allowed" }, `${plain > 0 ? "✗" : "✓"} ${sentence}`)),
-    ...notes.map((note) => element("p", { class: "dim" }, note)),
+    element("h2", {}, element("span", { class: good ? "allowed" : "denied" }, `${good ? "✓" : "✗"} ${clauses.join(", ")}.`)),
+    !encrypts && element("p", { class: "dim" }, "No EncryptionConfig is in use: whoever has etcd's disk or a backup of it can read them."),
+    ...(stale.length > 0
+      ? [
+          element("p", { class: "dim" }, `${stale.length === 1 ? "1 value is" : `${stale.length} values are`} stored otherwise than a write would store them today. This rewrites ${stale.length === 1 ? "it" : "them"}:`),
+          element("pre", { class: "command" }, commands.map((resource) => `kubectl get ${resource} --all-namespaces -o json | kubectl replace -f -`).join("\n")),
+        ]
+      : []),
   );
 }
 
-function keys(rows: Stored[], shown: Stored | undefined, choose: (key: string) => void): HTMLElement {
-  const body = rows.map((stored) =>
+/** The resource of a key, as `kubectl` calls it. */
+function resource(key: string): string {
+  const [, , first = "", second = ""] = key.split("/");
+  if (first === "services") return second === "endpoints" ? "endpoints" : "services";
+  return { minions: "nodes", controllers: "replicationcontrollers" }[first] ?? first;
+}
+
+function controls(report: With<"etcd">, again: () => void): HTMLElement {
+  return element(
+    "p",
+    { class: "controls" },
     element(
+      "label",
+      {},
+      "Keys with ",
+      element("input", {
+        type: "search",
+        class: "filter",
+        placeholder: "secrets/default",
+        value: sought,
+        "data-key": "sought",
+        input: (event) => ((sought = (event.target as HTMLInputElement).value.trim()), again()),
+      }),
+    ),
+    element("button", { type: "button", "data-key": "everything", "aria-pressed": String(everything), click: () => ((everything = !everything), again()) }, `All ${report.etcd.length} keys`),
+  );
+}
+
+/** A value's state as a sign and a word. */
+function state({ key, provider, stale, error }: Stored): [string, string] {
+  if (error) return ["denied", "✗ unreadable"];
+  if (provider === "identity" && key.startsWith("/registry/secrets/")) return ["denied", stale ? "✗ plain, stale" : "✗ plain"];
+  if (stale) return ["warned", "! stale"];
+  return ["dim", provider === "identity" ? "plain" : "current"];
+}
+
+function keys(rows: Stored[], shown: Stored | undefined, choose: (key: string) => void): HTMLElement {
+  const body = rows.slice(0, ROWS).map((stored) => {
+    const [look, word] = state(stored);
+    return element(
       "tr",
       { class: stored === shown ? "current" : undefined, "aria-current": stored === shown ? "true" : undefined },
       element(
@@ -80,71 +138,69 @@ function keys(rows: Stored[], shown: Stored | undefined, choose: (key: string) =
           : stored.key,
       ),
       element("td", {}, stored.provider + (stored.keyName && `, ${stored.keyName}`)),
-      element("td", { class: stored.error ? "denied" : stored.stale ? "warned" : "dim" }, stored.error ? "✗ unreadable" : stored.stale ? "! stale" : "current"),
+      element("td", { class: look }, word),
       element("td", { class: "dim" }, `revision ${stored.revision}`),
-    ),
-  );
+    );
+  });
   const head = ["Key", "Provider", "State", "Written"].map((name) => element("th", { scope: "col" }, name));
   return element(
     "section",
-    { class: "card wide keys", "aria-label": "Keys" },
-    element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body)),
+    { class: "card wide keys", "aria-label": "Keys", tabindex: "0" },
+    rows.length > 0
+      ? element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body))
+      : element("p", { class: "dim" }, sought ? "No key contains this." : "The document stores nothing of its own."),
+    rows.length > ROWS && element("p", { class: "dim" }, `and ${rows.length - ROWS} more: say what they contain`),
   );
 }
 
-function value(stored: Stored, report: With<"etcd">): HTMLElement[] {
+/** The value of a key; beside it the one before, where it was rewritten. */
+function value(stored: Stored, report: With<"etcd">, selection: Selection, page: Page, room: number, kept: Map<string, HTMLElement[]>): HTMLElement[] {
   if (stored.value === undefined) return [];
-  const error = stored.error ? [element("p", { class: "remark" }, stored.error)] : [];
-  const now = element("section", { class: "card", "aria-label": stored.key }, element("h3", {}, stored.key), ...error, ...dumps({ ...stored, value: stored.value }));
-  const before = earlier(stored, report);
-  return before ? [now, element("details", { class: "card" }, element("summary", {}, "Before that"), ...dumps(before))] : [now];
-}
-
-/** The value that the last write to a key replaced, where the document made both. */
-function earlier(stored: Stored, report: With<"etcd">): Bytes | undefined {
-  const writes = report.steps.flatMap((step) => step.exchanges.flatMap((exchange) => exchange.etcd));
-  return writes.filter((write) => write.key === stored.key && write.stored).at(-2)?.stored;
-}
-
-function dumps({ value, parts, plain, plainParts }: Bytes): HTMLElement[] {
-  const stored = hex("Stored bytes", decode(value), parts);
-  if (plain === undefined) return [stored];
-  return [stored, element("h4", {}, "Decrypted"), hex("Decrypted bytes", decode(plain), plainParts)];
-}
-
-/** A value of one's own cluster. */
-function inspectForm(page: Page): HTMLElement {
-  const field = (name: "dump" | "config", label: string, hint: string) =>
-    element(
-      "label",
-      {},
-      label,
-      element("textarea", { rows: "6", spellcheck: "false", placeholder: hint, input: (event) => (typed[name] = (event.target as HTMLTextAreaElement).value) }, typed[name]),
+  const all = versions({ ...stored, value: stored.value }, report);
+  const chosen = all.findLastIndex(({ step, exchange }) => step === selection.step && exchange === selection.exchange);
+  const at = chosen >= 0 ? chosen : all.length - 1;
+  const [before, after] = [all[at - 1], all[at]];
+  if (!after) return [];
+  const last = at === all.length - 1;
+  const wide = before ? room / 2 : room;
+  const column = (name: string, version: Version) => {
+    const perLine = wide > 660 ? 16 : 8;
+    const key = `${stored.key} ${name} ${perLine} ${version.stored.value} ${JSON.stringify(version.stored.parts)} ${version.stored.plain}`;
+    const made = kept.get(key) ?? dumps(version.stored, stored.key, perLine);
+    drawn.set(key, made);
+    const step = report.steps[version.step];
+    return element(
+      "section",
+      { class: "card", "aria-label": `${name}: ${stored.key}` },
+      element("h3", {}, name, element("span", { class: "dim" }, `revision ${version.revision}`)),
+      step &&
+        element(
+          "p",
+          { class: "dim cut" },
+          "by ",
+          element("button", { type: "button", class: "location", "data-key": `by ${name}`, click: () => page.select({ step: version.step, exchange: version.exchange }) }, step.command.replaceAll(/\s*\\?\n\s*/g, " ")),
+        ),
+      ...made,
     );
-  const answer = element("div", { class: "answer", role: "status" }, inspected);
-  const run = async () => {
-    inspected = await page.call("inspect", typed.config, typed.key, new TextEncoder().encode(typed.dump)).then(opened, (error: Error) => element("p", { class: "remark" }, error.message));
-    answer.replaceChildren(inspected);
   };
-  return element(
-    "details",
-    { class: "card inspect" },
-    element("summary", {}, "Open a value of your own cluster"),
-    element("p", { class: "dim" }, "Paste what etcdctl get KEY | hexdump -C prints (or xxd, or base64), and the EncryptionConfig with its key. Neither leaves this page."),
-    field("dump", "Dump", "00000000  2f 72 65 67 69 73 74 72  79 2f 73 65 63 72 65 74  |/registry/secret|"),
-    field("config", "EncryptionConfig", "kind: EncryptionConfig"),
-    element(
-      "label",
-      {},
-      "etcd key, if the dump does not begin with it",
-      element("input", { type: "text", spellcheck: "false", placeholder: "/registry/secrets/default/name", input: (event) => (typed.key = (event.target as HTMLInputElement).value) }),
-    ),
-    element("button", { type: "button", click: () => void run() }, "Open it"),
-    answer,
-  );
+  const error = stored.error && last ? [element("p", { class: "remark" }, `The server cannot read it: ${stored.error}.`)] : [];
+  const title = element("h3", { class: "of-key" }, stored.key);
+  if (!before) return [title, ...error, column(last ? "Now" : "Then", after)];
+  return [title, ...error, element("div", { class: "pair" }, column("Before", before), column(last ? "Now" : "After", after))];
 }
 
-function opened({ stored, failure, yaml }: Inspection): HTMLElement {
-  const why = failure ? [element("p", { class: "remark" }, `${failure.step} failed: ${failure.error}. ${failure.usually}`)] : [];
-  return element("div", {}, ...why, element("pre", { tabindex: "0", "aria-label": "The value" }, yaml), ...dumps(stored));
+/** Every value that a key had, oldest first, as far as the report holds them. */
+function versions(stored: Stored & Bytes, report: With<"etcd">): Version[] {
+  const all: Version[] = [];
+  for (const [step, { exchanges }] of report.steps.entries()) {
+    for (const [exchange, { etcd }] of exchanges.entries()) {
+      for (const write of etcd) {
+        if (write.key === stored.key && write.stored) all.push({ stored: write.stored, revision: write.revision, step, exchange });
+      }
+    }
+  }
+  // What came into etcd past the server.
+  if (all.at(-1)?.stored.value !== stored.value) all.push({ stored, revision: stored.revision, step: -1, exchange: -1 });
+  else all.splice(-1, 1, { ...(all.at(-1) as Version), stored });
+  return all;
 }
