@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use portcullis_core::audit::{Policy, stages};
 use portcullis_core::authentication::User;
+use portcullis_core::manifest::json;
 use portcullis_core::request::{RequestInfo, Url};
 use serde::Serialize;
 
@@ -139,7 +140,7 @@ fn run(arguments: &[String], open: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> 
 
 fn read(line: &str) -> Result<(User, String, String), String> {
     let (name, groups, method, uri) = if line.trim_start().starts_with('{') {
-        let value: serde_json::Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let value = json::parse(line).map_err(|error| error.message)?;
         let text = |name: &str| value.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
         let groups = value.get("groups").and_then(|value| value.as_array()).into_iter().flatten();
         let groups: Vec<_> = groups.filter_map(|group| group.as_str()).map(str::to_owned).collect();

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
+pub mod time;
+
 /// What the API server would ask its machine for.
 #[derive(Clone, Debug)]
 pub struct World {

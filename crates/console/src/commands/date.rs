@@ -3,13 +3,12 @@
 //! Behaviour: GNU coreutils in the C locale and UTC.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Timelike, Utc};
+use portcullis_core::manifest::float;
+use portcullis_core::world::time::{self, DAYS, MONTHS};
 
 use super::{Output, unsupported};
 use crate::arguments::{Argument, Arguments};
 use crate::session::Session;
-
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 pub fn run(arguments: &[String], _: &[u8], session: &mut Session) -> Output {
     let mut parts = Arguments::new(arguments);
@@ -63,7 +62,7 @@ pub fn sleep(arguments: &[String], _: &[u8], session: &mut Session) -> Output {
             'd' => 86_400.0,
             _ => 1.0,
         };
-        let millis = number.parse::<f64>().map_or(-1.0, |number| number * seconds * 1000.0);
+        let millis = float::parse(number).map_or(-1.0, |number| number * seconds * 1000.0);
         // A century is long enough.
         if !(0.0..=3.2e12).contains(&millis) {
             return Output::failure(1, &format!("sleep: invalid time interval '{word}'"));
@@ -118,8 +117,8 @@ pub(super) fn print(format: &str, time: DateTime<Utc>) -> Result<String, char> {
 /// RFC 3339, RFC 1123, what `date` prints, `2017-07-02 18:19`, `@1499019584`, `18:19`, `+2 minutes`, `1 hour ago`.
 fn parse(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let text = text.trim();
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(time.to_utc());
+    if let Some(time) = time::instant(text) {
+        return Some(time);
     }
     if let Some(seconds) = text.strip_prefix('@') {
         return DateTime::from_timestamp(seconds.parse().ok()?, 0);

@@ -1,7 +1,7 @@
 //! Regular expressions as `grep` knows them: POSIX basic and extended, leftmost longest, in time linear in the text.
 //!
 //! Behaviour: POSIX.1-2017, Base Definitions, chapter 9, with GNU's `\+`, `\?` and `\|` in basic expressions. Back
-//! references are refused.
+//! references are refused, and what a search ignores is the case of ASCII's letters.
 
 /// Instructions of a compiled pattern: `a{255}{255}` must not fill the memory.
 const LONGEST: usize = 20_000;
@@ -161,7 +161,8 @@ impl Pattern {
                     (Some(Code::Set { negated, ranges }), Some(char)) => {
                         let within = |char: char| ranges.iter().any(|(from, to)| (*from..=*to).contains(&char));
                         let found = within(char)
-                            || self.ignore_case && (within(self.fold(char)) || char.to_uppercase().any(within));
+                            || self.ignore_case
+                                && (within(char.to_ascii_lowercase()) || within(char.to_ascii_uppercase()));
                         found != *negated
                     }
                     _ => false,
@@ -178,7 +179,7 @@ impl Pattern {
     }
 
     fn fold(&self, char: char) -> char {
-        if self.ignore_case { char.to_lowercase().next().unwrap_or(char) } else { char }
+        if self.ignore_case { char.to_ascii_lowercase() } else { char }
     }
 
     /// Adds the instruction at `code` and all that follow from it without reading anything.

@@ -2,6 +2,8 @@
 //!
 //! Behaviour: GNU coreutils, grep and sed, as far as documentation uses them.
 
+use portcullis_core::manifest::float;
+
 use super::pattern::{Pattern, Syntax};
 use super::{Output, read_inputs, unsupported};
 use crate::arguments::{Argument, Arguments};
@@ -329,7 +331,7 @@ pub fn sort(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output
     let number = |line: &str| {
         let line = line.trim_start();
         let end = line.find(|char: char| !char.is_ascii_digit() && char != '.' && char != '-').unwrap_or(line.len());
-        line.get(..end).and_then(|number| number.parse::<f64>().ok()).unwrap_or_default()
+        line.get(..end).and_then(float::parse).unwrap_or_default()
     };
     portcullis_core::sort::by(&mut lines, |one, other| {
         let order = if numeric { number(one).total_cmp(&number(other)) } else { std::cmp::Ordering::Equal };

@@ -12,7 +12,7 @@ use portcullis_core::apiserver::cluster::Loaded;
 use portcullis_core::apiserver::{File, Files};
 use portcullis_core::manifest::{Diagnostic, Object, Reading, Severity};
 use portcullis_core::release::Release;
-use portcullis_core::world::World;
+use portcullis_core::world::{World, time};
 
 mod configuration;
 
@@ -246,7 +246,7 @@ impl Engine {
         files: &Files,
     ) -> Rc<Started> {
         let flags = configuration.flags(&[]);
-        let now = document.clock.or_else(|| CLOCK.parse::<DateTime<Utc>>().ok()).unwrap_or_default();
+        let now = document.clock.or_else(|| time::instant(CLOCK)).unwrap_or_default();
         let seed = document.seed.clone();
         let world = World::new(now, &seed);
         let mut session = Session::new(release, source.clone(), files.clone(), world);

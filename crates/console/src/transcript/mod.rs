@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use portcullis_core::manifest::{Diagnostic, Severity};
+use portcullis_core::world::time;
 
 use crate::shell;
 
@@ -152,9 +153,9 @@ impl Reader {
                 "title" => self.document.title = value,
                 "seed" => self.document.seed = value,
                 "release" => self.document.release = Some((value, number)),
-                "clock" => match DateTime::parse_from_rfc3339(&value) {
-                    Ok(clock) => self.document.clock = Some(clock.to_utc()),
-                    Err(_) => self.diagnose(
+                "clock" => match time::instant(&value) {
+                    Some(clock) => self.document.clock = Some(clock),
+                    None => self.diagnose(
                         Severity::Error,
                         number,
                         column,

@@ -11,7 +11,7 @@ use crate::encryption::Failure;
 use crate::manifest::{Diagnostic, Map, Object, PathStep, Severity, Value};
 use crate::release::Release;
 use crate::storage::{Entry, Format, Store};
-use crate::world::World;
+use crate::world::{World, time};
 
 /// What an API server works on.
 #[derive(Clone, Debug)]
@@ -387,7 +387,7 @@ fn pointer(path: &[PathStep<'_>]) -> String {
 pub(super) fn set_condition(pod: &mut Value, name: &str, world: &World) {
     let mut conditions = list(pod, "status.conditions").to_vec();
     conditions.retain(|condition| text(condition, "type") != name);
-    let now = world.now.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = time::rfc3339(world.now);
     let mut condition = Map::new();
     condition.insert("type".into(), name.into());
     condition.insert("status".into(), "True".into());

@@ -15,7 +15,7 @@ use super::rest::{fill_system_fields, generate_name, list, member, remove_depend
 use crate::authentication::service_account;
 use crate::manifest::{Map, Object, Value};
 use crate::storage::Entry;
-use crate::world::World;
+use crate::world::{World, time};
 
 impl Cluster {
     /// Lets everybody react to what was written, until nobody has anything left to do.
@@ -220,7 +220,7 @@ impl Cluster {
         for condition in ["Initialized", "Ready"] {
             set_condition(&mut bound.value, condition, world);
         }
-        let now = world.now.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let now = time::rfc3339(world.now);
         let containers = running(&bound.value, &now);
         set(&mut bound.value, &["status", "containerStatuses"], Some(containers));
         set(&mut bound.value, &["status", "startTime"], Some(now.into()));

@@ -4,7 +4,7 @@
 
 use super::wire::Reply;
 use crate::audit::Written;
-use crate::manifest::{Map, Value, json, yaml};
+use crate::manifest::{Map, Value, float, json, yaml};
 use crate::request::{Request, Url};
 
 /// More clauses than anybody writes: the sorting is quadratic.
@@ -77,7 +77,7 @@ fn clauses(header: &str) -> Vec<Clause<'_>> {
         let mut clause = Clause { kind, subtype, quality: 1.0, parameters: Vec::new() };
         for (name, value) in pieces.filter_map(|piece| piece.split_once('=')) {
             match name.trim() {
-                "q" => clause.quality = value.parse().unwrap_or(0.0),
+                "q" => clause.quality = float::parse(value).unwrap_or(0.0),
                 name => clause.parameters.push((name, value.trim())),
             }
         }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::Response;
 use crate::audit::Written;
+use crate::world::time;
 
 /// What Go's server keeps of a body before it must send headers: a longer body has no length.
 const BUFFER: usize = 2048;
@@ -52,7 +53,7 @@ impl Reply {
         let mut headers: Vec<(String, String)> =
             self.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
-        add("Date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+        add("Date", time::rfc1123(now) + " GMT");
         let fits = self.body.len() <= BUFFER && !self.streams;
         if fits && self.status != 204 {
             add("Content-Length", self.body.len().to_string());

@@ -8,13 +8,13 @@ use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 
-use super::event::{Event, compact, quoted_list, rfc3339_nanos, source_ips, status, uuid};
+use super::event::{Event, compact, quoted_list, source_ips, status, uuid};
 use super::webhook::Webhook;
 use super::{Delivery, Level, Policy, Recorded, Stage};
 use crate::authentication::User;
 use crate::manifest::{Diagnostic, Location, Severity, Value, json};
 use crate::request::{Request, RequestInfo, Url, quote};
-use crate::world::World;
+use crate::world::{World, time};
 
 /// The audit configuration of one run of the server, and what its batches hold.
 #[derive(Clone, Debug, Default)]
@@ -204,7 +204,7 @@ impl Auditor {
                     Written::Body | Written::Nothing => 0,
                 };
                 for _ in 0..lines {
-                    let now = rfc3339_nanos(world.now);
+                    let now = time::rfc3339_nanos(world.now);
                     self.log_line(&mut audited, format!("{now} AUDIT: id={} response=\"{code}\"", quote(&id)));
                 }
             }
@@ -348,7 +348,7 @@ fn basic_line(id: &str, request: &Request, url: &Url, info: &RequestInfo, user: 
     let as_groups: Vec<_> = request.header_values("Impersonate-Group").map(str::to_owned).collect();
     format!(
         "{} AUDIT: id={} ip={} method={} user={} groups={} as={} asgroups={} namespace={} uri={}",
-        rfc3339_nanos(now),
+        time::rfc3339_nanos(now),
         quote(id),
         none(source_ips(request).first().map_or("", String::as_str), "<nil>"),
         quote(&request.method),

@@ -4,13 +4,13 @@
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
 use super::Level;
 use crate::authentication::User;
 use crate::manifest::{Map, Value, json};
 use crate::request::{Request, RequestInfo, Url, quote};
-use crate::world::World;
+use crate::world::{World, time};
 
 /// When an event is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Event {
         let mut out = String::from(r#"{"metadata":{"creationTimestamp":null}"#);
         for (name, text) in [
             ("level", self.level.name()),
-            ("timestamp", &self.timestamp.to_rfc3339_opts(SecondsFormat::Secs, true)),
+            ("timestamp", &time::rfc3339(self.timestamp)),
             ("auditID", &self.audit_id),
             ("stage", stage.name()),
             ("requestURI", &self.request_uri),
@@ -204,7 +204,7 @@ impl Event {
         format!(
             "{} AUDIT: id={} stage={} ip={} method={} user={} groups={} as={} asgroups={} namespace={} uri={} \
              response=\"{response}\"",
-            rfc3339_nanos(self.timestamp),
+            time::rfc3339_nanos(self.timestamp),
             quote(&self.audit_id),
             quote(stage.name()),
             quote(self.source_ips.first().map_or("<unknown>", String::as_str)),
@@ -271,13 +271,6 @@ pub(super) fn source_ips(request: &Request) -> Vec<String> {
 pub(super) fn quoted_list(texts: &[String]) -> String {
     let quoted: Vec<_> = texts.iter().map(|text| quote(text)).collect();
     quoted.join(",")
-}
-
-/// Go's `time.RFC3339Nano`: without the zeros at the end.
-pub(super) fn rfc3339_nanos(time: DateTime<Utc>) -> String {
-    let text = time.to_rfc3339_opts(SecondsFormat::Nanos, true);
-    let digits = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
-    format!("{digits}Z")
 }
 
 /// A random UUID (version 4).
@@ -398,13 +391,5 @@ mod tests {
             let request = Request { headers, source_ip: "127.0.0.1".into(), ..Request::default() };
             assert_eq!(source_ips(&request), expected);
         }
-    }
-
-    #[test]
-    fn times_lose_the_zeros_at_their_end() {
-        let time = |nanos| DateTime::from_timestamp(1_499_029_200, nanos).unwrap();
-        assert_eq!(rfc3339_nanos(time(0)), "2017-07-02T21:00:00Z");
-        assert_eq!(rfc3339_nanos(time(120_000_000)), "2017-07-02T21:00:00.12Z");
-        assert_eq!(rfc3339_nanos(time(1)), "2017-07-02T21:00:00.000000001Z");
     }
 }

@@ -159,7 +159,7 @@ impl<'p> Universe<'p> {
             resource_verbs: RESOURCE_VERBS.to_vec(),
             other_verbs: {
                 let verbs = named(|rule| &rule.verbs).into_iter();
-                verbs.filter(|verb| !verb.is_empty() && !verb.contains(char::is_uppercase)).collect()
+                verbs.filter(|verb| !verb.is_empty() && !verb.bytes().any(|byte| byte.is_ascii_uppercase())).collect()
             },
             namespaces: named(|rule| &rule.namespaces),
             resources: distinct(resources),

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::{Get, User};
-use crate::manifest::Value;
+use crate::manifest::{Value, json};
 use crate::request::quote;
 
 const PREFIX: &str = "system:serviceaccount:";
@@ -148,7 +148,11 @@ pub(super) fn authenticate(token: &str, now: DateTime<Utc>, lookup: Option<Get<'
 }
 
 fn object(segment: &str) -> Option<serde_json::Map<String, Value>> {
-    serde_json::from_slice(&BASE64URL.decode(segment).ok()?).ok()
+    let text = String::from_utf8(BASE64URL.decode(segment).ok()?).ok()?;
+    match json::parse(&text) {
+        Ok(Value::Object(members)) => Some(members),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

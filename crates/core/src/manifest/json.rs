@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::Number;
 
-use super::{Map, OriginBuilder, PathStep, Value};
+use super::{Map, OriginBuilder, PathStep, Value, float};
 
 /// Deeper texts are refused: no Kubernetes object comes near it, and reading is recursive.
 pub(super) const MAX_DEPTH: usize = 256;
@@ -298,9 +298,7 @@ impl<'a> Reader<'a> {
         let text = self.text.get(start..self.at).unwrap_or_default();
         match integer(text) {
             Some(number) => Ok(Value::Number(number)),
-            None => text
-                .parse()
-                .ok()
+            None => float::parse(text)
                 .and_then(float)
                 .map(Value::Number)
                 .ok_or_else(|| self.error(format!("number {text} is out of range"))),

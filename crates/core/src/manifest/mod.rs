@@ -8,6 +8,7 @@ use std::rc::Rc;
 pub use serde_json::{Map, Value};
 
 pub mod base64;
+pub mod float;
 pub mod json;
 mod object;
 mod origin;

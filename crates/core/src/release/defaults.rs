@@ -177,7 +177,7 @@ pub(super) fn of(section: &str, name: &str) -> Option<fn(&mut Members)> {
             unless_empty(spec, "scope", "Namespaced");
             if let Some(names) = child(spec, "names") {
                 let kind = names.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-                unless_empty(names, "singular", kind.to_lowercase());
+                unless_empty(names, "singular", kind.to_ascii_lowercase());
                 if !kind.is_empty() {
                     unless_empty(names, "listKind", format!("{kind}List"));
                 }

@@ -14,7 +14,6 @@ mod quantity;
 mod resources;
 pub(crate) mod schema;
 mod swagger;
-pub(crate) mod time;
 
 pub use resources::{ResourceType, Subresource};
 use schema::{Schema, WrongType};

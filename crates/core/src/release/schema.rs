@@ -7,8 +7,9 @@
 use ::base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
-use super::{defaults, quantity, time};
+use super::{defaults, quantity};
 use crate::manifest::base64;
+use crate::world::time;
 
 /// Every type of a release, and which of them are kinds.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ impl RequestInfo {
     ///
     /// Fails where `proxy`, `redirect` or `watch` stands alone behind the version; the message is the server's.
     pub fn parse(method: &str, url: &Url) -> Result<Self, String> {
-        let mut info = Self { path: url.path.clone(), verb: method.to_lowercase(), ..Self::default() };
+        let mut info = Self { path: url.path.clone(), verb: method.to_ascii_lowercase(), ..Self::default() };
         let parts: Vec<&str> = url.path.trim_matches('/').split('/').collect();
         let rest = match parts.as_slice() {
             ["api", version, rest @ ..] if !rest.is_empty() => {
@@ -66,7 +66,7 @@ impl RequestInfo {
 
         match info.verb.as_str() {
             "get" if info.name.is_empty() => {
-                info.verb = match url.parameter("watch").to_lowercase().as_str() {
+                info.verb = match url.parameter("watch").to_ascii_lowercase().as_str() {
                     "" | "0" | "false" => "list",
                     _ => "watch",
                 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::protobuf::{self, Nanos, Part, Parts, Reader};
 use crate::manifest::{Object, base64, json, yaml};
-use crate::release::{Release, time};
+use crate::release::Release;
+use crate::world::time;
 
 /// What every protobuf value begins with.
 pub(super) const MAGIC: &[u8] = b"k8s\0";

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::manifest::{base64, json};
 use crate::release::schema::{Field, Leaf, Schema, Shape, Type, Wrap};
-use crate::release::time;
+use crate::world::time;
 
 /// A range of bytes, and what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]

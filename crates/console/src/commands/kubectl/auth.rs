@@ -150,7 +150,7 @@ fn go_struct(info: &Value) -> String {
         .iter()
         .map(|(key, _)| {
             let (first, rest) = key.split_at(1);
-            format!("{}{rest}:{}", first.to_uppercase(), portcullis_core::request::quote(text(info, key)))
+            format!("{}{rest}:{}", first.to_ascii_uppercase(), portcullis_core::request::quote(text(info, key)))
         })
         .collect();
     format!("version.Info{{{}}}", fields.join(", "))

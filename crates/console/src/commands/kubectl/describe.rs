@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use portcullis_core::manifest::{Map, Value};
 use portcullis_core::request::quote;
 use portcullis_core::sort;
+use portcullis_core::world::time;
 
 use super::Run;
 use super::client::{Client, Error};
@@ -322,9 +323,9 @@ const NAMED: &str = "Name=metadata.name|Namespace=metadata.namespace";
 
 /// A time as RFC 1123 with a numeric zone; Go's zero time where there is none.
 fn long_time(time: &str) -> String {
-    match DateTime::parse_from_rfc3339(time) {
-        Ok(time) => time.with_timezone(&Utc).format("%a, %d %b %Y %H:%M:%S +0000").to_string(),
-        Err(_) => "Mon, 01 Jan 0001 00:00:00 +0000".to_owned(),
+    match time::instant(time) {
+        Some(time) => time::rfc1123(time) + " +0000",
+        None => "Mon, 01 Jan 0001 00:00:00 +0000".to_owned(),
     }
 }
 
@@ -1386,8 +1387,8 @@ fn title(field: &str) -> String {
     let mut before = ' ';
     let mut characters = field.chars().peekable();
     while let Some(c) = characters.next() {
-        let next_is_lower = characters.peek().is_some_and(|next| next.is_lowercase());
-        let starts = c.is_uppercase() && (!before.is_uppercase() || next_is_lower);
+        let next_is_lower = characters.peek().is_some_and(char::is_ascii_lowercase);
+        let starts = c.is_ascii_uppercase() && (!before.is_ascii_uppercase() || next_is_lower);
         match words.last_mut() {
             Some(word) if !starts => word.push(c),
             _ => words.push(c.to_string()),
@@ -1395,12 +1396,12 @@ fn title(field: &str) -> String {
         before = c;
     }
     for word in &mut words {
-        let upper = word.to_uppercase();
+        let upper = word.to_ascii_uppercase();
         let acronym = matches!(upper.as_str(), "API" | "URL" | "UID" | "OSB" | "GUID");
         let mut characters = word.chars();
         *word = match characters.next() {
             _ if acronym => upper,
-            Some(first) => first.to_uppercase().chain(characters).collect(),
+            Some(first) => first.to_ascii_uppercase().to_string() + characters.as_str(),
             None => upper,
         };
     }

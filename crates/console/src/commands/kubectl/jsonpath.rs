@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use portcullis_core::manifest::Value;
+use portcullis_core::manifest::{Value, float};
 
 use super::value::plain;
 
@@ -185,9 +185,9 @@ impl<'t> Parser<'t> {
             self.rest.get(signed..).and_then(|rest| rest.find(digits)).map_or(self.rest.len(), |at| at + signed);
         let (text, rest) = self.rest.split_at(length);
         self.rest = rest;
-        match (text.parse::<i64>(), text.parse::<f64>()) {
+        match (text.parse::<i64>(), float::parse(text)) {
             (Ok(number), _) => Ok(Node::Literal(number.into())),
-            (_, Ok(number)) => Ok(Node::Literal(number.into())),
+            (_, Some(number)) => Ok(Node::Literal(number.into())),
             _ => Err(format!("cannot parse number {text}")),
         }
     }

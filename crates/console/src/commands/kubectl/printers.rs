@@ -5,6 +5,7 @@
 use chrono::{DateTime, Utc};
 use portcullis_core::manifest::Value;
 use portcullis_core::sort;
+use portcullis_core::world::time;
 
 use super::value::{at, count, list, members, number, text, texts};
 
@@ -322,7 +323,7 @@ pub fn header(kind: &str, options: &Options) -> String {
     }
     let shown = of_kind(kind).columns.iter().filter(|(header, wide, _)| !header.is_empty() && (!wide || options.wide));
     cells.extend(shown.map(|(header, ..)| (*header).to_owned()));
-    cells.extend(options.labels.iter().map(|label| label.rsplit('/').next().unwrap_or(label).to_uppercase()));
+    cells.extend(options.labels.iter().map(|label| label.rsplit('/').next().unwrap_or(label).to_ascii_uppercase()));
     if options.show_labels {
         cells.push("LABELS".to_owned());
     }
@@ -367,8 +368,8 @@ pub fn row(kind: &str, object: &Value, options: &Options, now: DateTime<Utc>) ->
 
 /// How long ago an RFC 3339 time was, in one unit.
 pub fn age(time: &str, now: DateTime<Utc>) -> String {
-    let Ok(time) = DateTime::parse_from_rfc3339(time) else { return "<unknown>".to_owned() };
-    let seconds = (now - time.with_timezone(&Utc)).num_seconds();
+    let Some(time) = time::instant(time) else { return "<unknown>".to_owned() };
+    let seconds = (now - time).num_seconds();
     match seconds {
         ..-1 => "<invalid>".to_owned(),
         -1..0 => "0s".to_owned(),

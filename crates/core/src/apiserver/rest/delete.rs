@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::write::timestamp;
 use super::{Outcome, Run, list, list_objects, member, query, set, strategy, text};
 use crate::admission::Operation;
 use crate::apiserver::cluster::Cluster;
 use crate::manifest::{Map, Object, Value};
 use crate::status::{FieldError, Qualified, Status};
+use crate::world::time;
 
 /// `metav1.DeleteOptions`.
 #[derive(Clone, Debug, Default)]
@@ -144,7 +144,7 @@ impl Run<'_> {
         self.check_precondition(old, options)?;
         if member(&old.value, "metadata.deletionTimestamp").is_none() {
             let mut value = old.value.clone();
-            set(&mut value, &["metadata", "deletionTimestamp"], Some(timestamp(self.world.now).into()));
+            set(&mut value, &["metadata", "deletionTimestamp"], Some(time::rfc3339(self.world.now).into()));
             set(&mut value, &["status", "phase"], Some("Terminating".into()));
             return Ok(Some(self.replace(&self.key(name), value, old)));
         }
@@ -223,7 +223,7 @@ impl Run<'_> {
         }
         let wait = chrono::TimeDelta::try_seconds(seconds).unwrap_or_default();
         let at = self.world.now.checked_add_signed(wait).unwrap_or(self.world.now);
-        set(object, &["metadata", "deletionTimestamp"], Some(timestamp(at).into()));
+        set(object, &["metadata", "deletionTimestamp"], Some(time::rfc3339(at).into()));
         set(object, &["metadata", "deletionGracePeriodSeconds"], Some(seconds.into()));
     }
 

@@ -135,7 +135,7 @@ fn labels_and_annotations(object: &Value, errors: &mut Vec<FieldError>) {
     }
     let mut size = 0;
     for (key, value) in entries(object, "metadata.annotations") {
-        reasons("metadata.annotations", key, names::qualified(&key.to_lowercase()), errors);
+        reasons("metadata.annotations", key, names::qualified(&key.to_ascii_lowercase()), errors);
         size += key.len() + value.len();
     }
     if size > 256 << 10 {
@@ -327,7 +327,7 @@ fn binding(object: &Value, namespaced: bool, errors: &mut Vec<FieldError>) {
             }
             "User" | "Group" => {
                 if name.is_empty() {
-                    let detail = format!("{} name cannot be empty", kind.to_lowercase());
+                    let detail = format!("{} name cannot be empty", kind.to_ascii_lowercase());
                     errors.push(FieldError::invalid(field("name"), name, &detail));
                 }
                 if group != RBAC {
@@ -452,7 +452,7 @@ fn template(object: &Value, path: &str, errors: &mut Vec<FieldError>) {
                 reasons(&field, key, names::qualified(key), errors);
                 reasons(&field, value, names::label_value(value), errors);
             } else {
-                reasons(&field, key, names::qualified(&key.to_lowercase()), errors);
+                reasons(&field, key, names::qualified(&key.to_ascii_lowercase()), errors);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{Outcome, Run, body, convert, list, member, names, patch, services, s
 use crate::admission::Operation;
 use crate::manifest::{Object, Value, json};
 use crate::status::Status;
-use crate::world::World;
+use crate::world::{World, time};
 
 /// The letters of generated suffixes.
 const ALPHANUMERICS: &[u8] = b"bcdfghjklmnpqrstvwxz0123456789";
@@ -23,15 +23,10 @@ pub(in crate::apiserver) fn generate_name(base: &str, world: &mut World) -> Stri
 
 /// Sets creationTimestamp and UID of a new object; gives the nanoseconds that the timestamp does not show.
 pub(in crate::apiserver) fn fill_system_fields(object: &mut Value, uid: String, world: &World) -> u32 {
-    set(object, &["metadata", "creationTimestamp"], Some(timestamp(world.now).into()));
+    set(object, &["metadata", "creationTimestamp"], Some(time::rfc3339(world.now).into()));
     set(object, &["metadata", "uid"], Some(uid.into()));
     set(object, &["metadata", "selfLink"], None);
     world.now.timestamp_subsec_nanos()
-}
-
-/// A time as the API prints it.
-pub(super) fn timestamp(time: chrono::DateTime<chrono::Utc>) -> String {
-    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 impl Run<'_> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value};
 
-use crate::manifest::json;
+use crate::manifest::{float, json};
 
 /// The value of a plain scalar; `None` for a float that JSON cannot hold (`.inf`, `.nan`).
 pub(super) fn resolve(text: &str) -> Option<Value> {
@@ -19,7 +19,7 @@ pub(super) fn resolve(text: &str) -> Option<Value> {
         _ => {}
     }
     let number = match text.as_bytes().first() {
-        Some(b'.') => text.parse().ok().and_then(json::float),
+        Some(b'.') => float::parse(text).and_then(json::float),
         Some(b'+' | b'-' | b'0'..=b'9') => number(&text.replace('_', "")),
         _ => None,
     };
@@ -48,7 +48,7 @@ fn number(text: &str) -> Option<Number> {
         }
         return i64::try_from(-i128::from(whole)).ok().map(Number::from);
     }
-    if yaml_float(text) { text.parse().ok().and_then(json::float) } else { None }
+    if yaml_float(text) { float::parse(text).and_then(json::float) } else { None }
 }
 
 /// `[-+]?[0-9]*\.?[0-9]+([eE][-+][0-9]+)?`

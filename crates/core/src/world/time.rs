@@ -1,4 +1,40 @@
-//! Times as Go's `time` package reads and writes them: RFC 3339.
+//! Times as Go's `time` package reads and writes them: RFC 3339 and RFC 1123.
+//!
+//! chrono counts the days; its machinery of formats is not called, which would be a fiftieth of the wasm.
+
+use chrono::{DateTime, Datelike, Utc};
+
+/// The names of the days of the week, Monday first.
+pub const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+/// The names of the months.
+pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// The instant that an RFC 3339 text names; small letters or a blank before the time are as good.
+pub fn instant(text: &str) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = parse(&text.to_ascii_uppercase().replacen(' ', "T", 1)).ok()?;
+    DateTime::from_timestamp(seconds, nanos)
+}
+
+/// RFC 3339 in whole seconds: `2017-07-02T18:17:15Z`.
+pub fn rfc3339(time: DateTime<Utc>) -> String {
+    clock(time.timestamp()) + "Z"
+}
+
+/// Go's `time.RFC3339Nano`: a fraction without the zeros at its end, where there is one.
+pub fn rfc3339_nanos(time: DateTime<Utc>) -> String {
+    let fraction = format!(".{:09}", time.timestamp_subsec_nanos());
+    clock(time.timestamp()) + fraction.trim_end_matches('0').trim_end_matches('.') + "Z"
+}
+
+/// RFC 1123 without its zone: `Sun, 02 Jul 2017 18:17:15`.
+pub fn rfc1123(time: DateTime<Utc>) -> String {
+    let day = DAYS.get(time.weekday().num_days_from_monday() as usize).copied().unwrap_or_default();
+    let month = MONTHS.get(time.month0() as usize).copied().unwrap_or_default();
+    let written = clock(time.timestamp());
+    let clock = written.split_once('T').map_or("", |(_, clock)| clock);
+    format!("{day}, {:02} {month} {:04} {clock}", time.day(), time.year())
+}
 
 /// `metav1.Time`'s text as the API writes it: UTC, whole seconds. `None` for Go's zero time, which is written `null`.
 ///
@@ -84,11 +120,16 @@ pub(crate) fn format(seconds: i64, nanos: u32) -> Option<String> {
     if seconds == ZERO || !(ZERO..253_402_300_800).contains(&seconds) {
         return None;
     }
+    let fraction = if nanos == 0 { String::new() } else { format!(".{nanos:09}") };
+    Some(clock(seconds) + &fraction + "Z")
+}
+
+/// Date and time of day, no fraction and no zone.
+fn clock(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86400), seconds.rem_euclid(86400));
     let (year, month, day) = civil_from_days(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    let fraction = if nanos == 0 { String::new() } else { format!(".{nanos:09}") };
-    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"))
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
 /// 0001-01-01T00:00:00Z.
@@ -131,6 +172,23 @@ mod tests {
             assert_eq!(canonical(text), Ok(expected.map(str::to_owned)), "{text}");
         }
         assert_eq!(parse("2017-07-04T15:47:20.48Z"), Ok((1_499_183_240, 480_000_000)));
+    }
+
+    #[test]
+    fn instants() {
+        let time = instant("2017-07-02T18:17:15.12Z").unwrap();
+        assert_eq!(rfc3339(time), "2017-07-02T18:17:15Z");
+        assert_eq!(rfc1123(time), "Sun, 02 Jul 2017 18:17:15");
+        for text in ["2017-07-02t18:17:15.12z", "2017-07-02 20:17:15.120+02:00"] {
+            assert_eq!(instant(text), Some(time), "{text}");
+        }
+        for text in ["2017-07-02", "18:17:15", "", "2017-07-02T18:17:15"] {
+            assert_eq!(instant(text), None, "{text}");
+        }
+        for (nanos, text) in [(0, ""), (120_000_000, ".12"), (1, ".000000001")] {
+            let time = DateTime::from_timestamp(1_499_029_200, nanos).unwrap();
+            assert_eq!(rfc3339_nanos(time), format!("2017-07-02T21:00:00{text}Z"));
+        }
     }
 
     #[test]
