@@ -257,9 +257,11 @@ export class Document {
       } else {
         padded(marker + part.info);
         for (const line of part.before) padded(line);
+        const last = part.items.findLastIndex((item) => !isComment(item));
         for (const [number, item] of part.items.entries()) {
-          // Between outputs a line `---` would be one of them.
-          const prompt = !part.prompt ? "" : !isComment(item) ? "$ " : item.lines[0]?.startsWith("-") ? "# " : "";
+          // A line `---`, and a comment that no command follows, would be taken for output.
+          const command = !isComment(item) || number > last ? "$ " : "";
+          const prompt = part.prompt ? command + (item.lines[0]?.startsWith("---") ? "# " : "") : "";
           const gap = item.gap - (number === 0 && scripts > 0 ? 1 : 0);
           for (let blank = 0; blank < gap; blank += 1) put("");
           for (const [index, line] of item.lines.entries()) {

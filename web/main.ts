@@ -232,7 +232,7 @@ function mark(): void {
     if (kind !== "taken") deciding = placeOf(location.line) ?? deciding;
   };
   for (const { location } of exchange?.impersonation.flatMap(({ steps }) => steps).flatMap((step) => step.because) ?? []) {
-    decides(location, "use", location.path.startsWith("rules") ? "lets act so" : "names who sent it");
+    decides(location, "use", location.path.startsWith("rules") ? "lets impersonate" : "names who sent it");
   }
   for (const step of authorization?.steps ?? []) {
     for (const { location } of step.because) {

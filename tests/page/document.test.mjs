@@ -136,6 +136,15 @@ test("requests that are no commands are taken whole, wherever they stand", () =>
   assert.equal(new Document(`\`\`\`sh\n${text}\n\`\`\`\n`).requests, text);
 });
 
+test("a comment at the end is no output", () => {
+  const document = new Document("```console\n$ ls\nout\n```\n");
+  document.setRequests("ls\n# later");
+  const { text } = document.compose();
+  assert.equal(text, "```console\n$ ls\nout\n$ # later\n```\n");
+  assert.equal(new Document(text).requests, "ls\n# later");
+  assert.equal(new Document(text).compose().text, text);
+});
+
 test("requests find a home in a document that has none", () => {
   const document = new Document("```yaml\na: 1\n```\n");
   document.setRequests("kubectl get pods");
