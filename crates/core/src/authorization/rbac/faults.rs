@@ -48,18 +48,20 @@ impl RuleResolver {
     /// What a person can mend in the rules and bindings of the user's text.
     pub fn problems(&self, release: &Release) -> Vec<Diagnostic> {
         let known = known(release);
-        let rules = self.own_roles().flat_map(|role| {
-            let rules = role.rules.iter().enumerate();
-            let known = &known;
-            rules.flat_map(move |(at, rule)| {
-                let faults = faults(rule, role.namespace(), known, release).into_iter().flatten();
-                faults.filter_map(move |Fault { part: (member, element), message }| {
+        // Maps that hash have no order; lines have.
+        let mut problems = Vec::new();
+        for role in self.own_roles().filter(|role| !role.sound.get()) {
+            let before = problems.len();
+            for (at, rule) in role.rules.iter().enumerate() {
+                let faults = faults(rule, role.namespace(), &known, release).into_iter().flatten();
+                problems.extend(faults.filter_map(|Fault { part: (member, element), message }| {
                     let mut path = vec![PathStep::Key("rules"), PathStep::Index(at), PathStep::Key(member)];
                     path.extend(element.map(PathStep::Index));
                     warning(&role.object, &path, message)
-                })
-            })
-        });
+                }));
+            }
+            role.sound.set(problems.len() == before);
+        }
         let bindings = self.bindings.values().flat_map(BTreeMap::values).filter(|it| it.object.origin.is_some());
         let bindings = bindings.flat_map(|binding| {
             let role = self.unresolvable(binding).map(|message| (vec![PathStep::Key("roleRef")], message));
@@ -75,8 +77,6 @@ impl RuleResolver {
             let found: Vec<_> = role.into_iter().chain(subjects).collect();
             found.into_iter().filter_map(|(path, message)| warning(&binding.object, &path, message))
         });
-        // Maps that hash have no order; lines have.
-        let mut problems: Vec<Diagnostic> = rules.collect();
         crate::sort::by(&mut problems, |one, other| one.line.cmp(&other.line));
         problems.truncate(TOLD);
         problems.extend(bindings.take(TOLD));

@@ -3,6 +3,7 @@
 //! Behaviour: <https://kubernetes.io/docs/reference/access-authn-authz/rbac/>; in Kubernetes 1.7
 //! `plugin/pkg/auth/authorizer/rbac/rbac.go` and `pkg/registry/rbac/validation/rule.go`.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
@@ -264,6 +265,8 @@ enum Named {
 struct Role {
     object: Rc<Object>,
     rules: Rc<[Rule]>,
+    /// Set once its rules were found to be without faults: copies of it need not be looked at again.
+    sound: Rc<Cell<bool>>,
 }
 
 /// A ClusterRoleBinding (without namespace) or a RoleBinding.
@@ -451,7 +454,8 @@ impl RuleResolver {
 impl Role {
     fn new(object: &Rc<Object>) -> Self {
         let rules = object.value.get("rules").and_then(Value::as_array);
-        Self { object: object.clone(), rules: rules.into_iter().flatten().map(Rule::new).collect() }
+        let rules = rules.into_iter().flatten().map(Rule::new).collect();
+        Self { object: object.clone(), rules, sound: Rc::default() }
     }
 }
 
