@@ -66,7 +66,10 @@ roleRef: {kind: Role, name: developer}`;
     await page.getByRole("button", { name: "jane: delete: yes" }).click();
     await page.getByText("RoleBinding/shop/developers → Role/shop/developer").waitFor();
     await page.getByRole("combobox", { name: "Who" }).selectOption("jane");
-    await page.getByRole("combobox", { name: "What" }).selectOption("");
+    await page.getByRole("combobox", { name: "Does" }).selectOption("get");
+    await page.getByRole("heading", { name: "May jane get pods in namespace shop?" }).waitFor();
+    await page.getByRole("combobox", { name: "Does" }).selectOption("");
+    await page.getByRole("combobox", { name: "With" }).selectOption("");
     await page.getByRole("heading", { name: "What may jane do in namespace shop?" }).waitFor();
     await page.getByRole("row", { name: /^pods/ }).waitFor();
     await page.getByRole("button", { name: "jane: delete: yes" }).waitFor({ state: "detached" });
@@ -74,3 +77,57 @@ roleRef: {kind: Role, name: developer}`;
     await page.getByRole("button", { name: "cluster.yaml:5" }).click();
     await page.getByRole("textbox", { name: "cluster.yaml" }).locator(".cm-here").first().waitFor();
   }));
+
+test("access: a table of 500 subjects", () =>
+  visit({}, async (page) => {
+    const subjects = Array.from({ length: 500 }, (_, index) => `- {kind: User, name: user-${String(index).padStart(3, "0")}}`);
+    const policy = `kind: ClusterRole
+apiVersion: rbac.authorization.k8s.io/v1beta1
+metadata: {name: runner}
+rules:
+- {apiGroups: [extensions], resources: [deployments/scale], verbs: [update]}
+- {apiGroups: [extensions], resources: [podsecuritypolicies], resourceNames: [strict], verbs: [use]}
+---
+kind: ClusterRoleBinding
+apiVersion: rbac.authorization.k8s.io/v1beta1
+metadata: {name: runners}
+roleRef: {kind: ClusterRole, name: runner}
+subjects:
+${subjects.join("\n")}`;
+    await openDocument(page, fence("yaml", "cluster.yaml", policy) + fence("sh", "", "kubectl get pods"));
+    await page.getByText("1 of 1").waitFor();
+    await page.getByRole("tab", { name: "Access" }).click();
+    await page.getByRole("combobox", { name: "With" }).selectOption("deployments.extensions/scale");
+    await page.getByRole("combobox", { name: "Does" }).selectOption("update");
+    await page.getByRole("heading", { name: "Who may update deployments.extensions/scale in the whole cluster?" }).waitFor();
+    await page.getByText(/^100 of 50\d rows\./).waitFor();
+    await page.getByRole("button", { name: "Show more" }).click();
+    await page.getByRole("button", { name: "user-499: update: yes" }).click();
+    await page.getByText("Why user-499 may update deployments.extensions/scale").waitFor();
+    await page.getByRole("button", { name: "cluster.yaml:512" }).click();
+    await page.getByRole("textbox", { name: "cluster.yaml" }).locator(".cm-here").first().waitFor();
+    // A verb of its own, and for one name only.
+    await page.getByRole("combobox", { name: "Does" }).selectOption("");
+    await page.getByRole("combobox", { name: "Who" }).selectOption("user-007");
+    await page.getByRole("combobox", { name: "With" }).selectOption("");
+    await page.getByRole("button", { name: "podsecuritypolicies.extensions: use: some names" }).click();
+    await page.getByText(/, only strict/).waitFor();
+  }));
+
+for (const [name, options] of [
+  ["wide", {}],
+  ["narrow", { viewport: { width: 390, height: 844 } }],
+]) {
+  test(`a plain iframe shows the first example, or the document of its address: ${name}`, () =>
+    visit(options, async (page, { context }) => {
+      // A host of its own that runs no script.
+      const host = at("host.html");
+      const link = "#1.RcsxDoMwDAXQ3af4Ql1dqVMlFo7BGjdYIsXECJuht6869e2PmSlbmo6YV8cuH1iLxOFLTHSqqYSOGB7350DMTFRKqd7DTemG7XppTYNcuaJK5_bvYJbAW7pS91-jLw";
+      await context.route(host, (route) =>
+        route.fulfill({ contentType: "text/html", body: `<title>Host</title><iframe title="one" src="./?embed"></iframe><iframe title="two" src="./?embed${link}"></iframe>` }),
+      );
+      await page.goto(host);
+      await page.frameLocator("[title=one]").getByRole("heading", { name: /^[✓✗] (Allowed|Denied|Yes|No)\./ }).waitFor();
+      await page.frameLocator("[title=two]").getByRole("heading", { name: "✗ No. jane may not list pods in namespace default." }).waitFor();
+    }));
+}

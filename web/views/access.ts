@@ -1,13 +1,15 @@
 /** Who may do what: a table of verbs against subjects or resources, each cell with the lines that grant it. */
 
-import type { Access, Cell } from "portcullis-wasm";
+import type { Access, AccessRow, Cell } from "portcullis-wasm";
 import { element } from "../dom.ts";
 import type { Page, View } from "../view.ts";
 
 /** What the table is about; kept while the page is open. */
-const asked = { namespace: "", subject: "", resource: "pods" };
+const asked = { subject: "", verb: "", resource: "pods", namespace: "" };
 /** The cell that stands open: row and column. */
 let opened: { row: string; verb: string } | undefined;
+/** How many rows are drawn. */
+let most = 100;
 /** Only the newest answer is drawn. */
 let turn = 0;
 
@@ -19,30 +21,34 @@ const signs: Record<string, [string, string]> = {
 
 export const view: View = {
   show(place, _report, _selection, page) {
-    turn += 1;
-    const mine = turn;
-    const { namespace, subject, resource } = asked;
-    page.call("access", page.document(), namespace, subject, resource).then(
-      (access) => {
-        if (mine === turn) draw(place, access, page);
-      },
-      (error: Error) => {
-        if (mine === turn) place.replaceChildren(element("p", { class: "empty" }, error.message));
-      },
-    );
+    void ask(place, page);
   },
 };
+
+async function ask(place: HTMLElement, page: Page): Promise<void> {
+  turn += 1;
+  const mine = turn;
+  const { namespace, subject, resource } = asked;
+  try {
+    const access = await page.call("access", page.document(), namespace, subject, resource);
+    if (mine === turn) draw(place, access, page);
+  } catch (error) {
+    if (mine === turn) place.replaceChildren(element("p", { class: "empty" }, (error as Error).message));
+  }
+}
 
 function draw(place: HTMLElement, access: Access, page: Page): void {
   const again = () => draw(place, access, page);
   const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
+  const scrolled = place.querySelector(".scroll")?.scrollLeft ?? 0;
   const choose = (what: keyof typeof asked, label: string, all: string, options: string[]) => {
     const select = element("select", {
       "data-key": what,
-      change(event) {
-        asked[what] = (event.target as HTMLSelectElement).value;
+      change() {
+        asked[what] = select.value;
         opened = undefined;
-        view.show(place, undefined as never, undefined as never, page);
+        most = 100;
+        void ask(place, page);
       },
     });
     const known = asked[what] === "" || options.includes(asked[what]) ? options : [asked[what], ...options];
@@ -50,54 +56,91 @@ function draw(place: HTMLElement, access: Access, page: Page): void {
     select.value = asked[what];
     return element("label", {}, element("span", {}, label), select);
   };
+  const column = access.verbs.indexOf(asked.verb);
+  const rows = asked.verb === "" ? access.rows : access.rows.filter((row) => (row.cells[column]?.granted.length ?? 0) > 0);
   place.replaceChildren(
-    element("h2", {}, sentence()),
+    element("div", { class: "headline" }, element("h2", {}, sentence())),
     element(
       "div",
       { class: "choices" },
       choose("subject", "Who", "anybody", access.subjects),
-      choose("resource", "What", "anything", access.resources),
+      choose("verb", "Does", "anything", access.verbs),
+      choose("resource", "With", "anything", access.resources),
       choose("namespace", "Where", "the whole cluster", access.namespaces),
     ),
-    access.rows.length > 0 ? table(access, page, again) : element("p", { class: "empty" }, nobody()),
-    element("p", { class: "dim" }, "By RBAC, at the document's end. The group system:masters may do everything besides, and nodes what the Node authorizer gives them."),
+    ...(rows.length > 0
+      ? [table(access, rows.slice(0, most), page, again), ...more(rows.length, again)]
+      : [element("p", { class: "empty" }, nobody())]),
+    element("p", { class: "dim" }, "✓ yes · ◐ objects of some names only · – no. A ✓ opens to the lines that grant it."),
+    element(
+      "p",
+      { class: "dim" },
+      "By RBAC, at the document's end. The group system:masters may do everything besides, and nodes what the Node authorizer gives them.",
+    ),
   );
-  if (focused) place.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  const scroller = place.querySelector(".scroll");
+  if (scroller) scroller.scrollLeft = scrolled;
+  if (focused) place.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+/** How many rows are not drawn. */
+function more(count: number, again: () => void): HTMLElement[] {
+  if (count <= most) return [];
+  const show = element("button", { type: "button", "data-key": "more", click: () => ((most += 500), again()) }, "Show more");
+  return [element("p", { class: "controls" }, `${most} of ${count} rows. `, show)];
 }
 
 function sentence(): string {
-  const where = asked.namespace ? `in namespace ${asked.namespace}` : "in the whole cluster";
-  if (asked.resource === "") return asked.subject ? `What may ${asked.subject} do ${where}?` : "Choose somebody, or something.";
-  return asked.subject ? `What may ${asked.subject} do with ${asked.resource} ${where}?` : `Who may do what with ${asked.resource} ${where}?`;
+  const { subject, verb, resource, namespace } = asked;
+  const where = namespace ? `in namespace ${namespace}` : "in the whole cluster";
+  const what = [verb, resource].filter(Boolean).join(" ");
+  if (subject === "" && resource === "") return "Choose somebody, or something.";
+  if (subject === "") return verb ? `Who may ${what} ${where}?` : `Who may do what with ${resource} ${where}?`;
+  if (verb === "") return resource ? `What may ${subject} do with ${resource} ${where}?` : `What may ${subject} do ${where}?`;
+  return resource ? `May ${subject} ${what} ${where}?` : `What may ${subject} ${verb} ${where}?`;
 }
 
 function nobody(): string {
-  if (asked.subject === "" && asked.resource === "") return "Choose who, to see all that they may do, or what, to see who may do it.";
-  return `${asked.subject || "Nobody"}${asked.subject ? " may do nothing" : " may do anything"} ${asked.resource ? `with ${asked.resource} ` : ""}here.`;
+  const { subject, verb, resource } = asked;
+  if (subject === "" && resource === "") return "Choose who, to see all that they may do, or with what, to see who may do it.";
+  const what = verb ? `${verb} ${resource || "anything"}` : `do anything${resource && ` with ${resource}`}`;
+  return subject ? `${subject} may not ${what} here.` : `Nobody may ${what} here.`;
 }
 
-function table(access: Access, page: Page, again: () => void): HTMLElement {
-  const head = element("tr", {}, element("th", { scope: "col" }, asked.resource ? "Who" : "What"), ...access.verbs.map((verb) => element("th", { scope: "col" }, verb)));
-  const rows = access.rows.flatMap((row) => {
+function table(access: Access, rows: AccessRow[], page: Page, again: () => void): HTMLElement {
+  const verbs = access.verbs.map((verb) => element("th", { scope: "col", class: verb === asked.verb ? "current" : undefined }, verb));
+  const head = element("tr", {}, element("th", { scope: "col" }, asked.resource ? "Who" : "What"), ...verbs);
+  const body = rows.flatMap((row) => {
     const cells = row.cells.map((cell, column) => {
       const verb = access.verbs[column] ?? "";
       const [sign, word] = signs[cell.answer] ?? ["", cell.answer];
-      if (cell.granted.length === 0) return element("td", { class: "no" }, element("span", { "aria-label": word }, sign));
+      const says = (label: string) => [element("span", { "aria-hidden": "true" }, sign), element("span", { class: "hidden" }, label), element("span", { class: "verb", "aria-hidden": "true" }, verb)];
+      if (cell.granted.length === 0) return element("td", { class: "no" }, ...says(word));
       const open = opened?.row === row.name && opened.verb === verb;
       const label = `${row.name}: ${verb}: ${word}`;
       const toggle = () => {
         opened = open ? undefined : { row: row.name, verb };
         again();
       };
-      const button = element("button", { type: "button", class: `quiet ${cell.answer}`, "aria-label": label, "aria-expanded": String(open), "data-key": label, click: toggle }, sign);
+      const button = element(
+        "button",
+        { type: "button", class: `quiet ${cell.answer}`, "aria-expanded": String(open), "data-key": label, click: toggle },
+        ...says(label),
+      );
       return element("td", {}, button);
     });
     const line = element("tr", {}, element("th", { scope: "row" }, row.name), ...cells);
     const column = opened?.row === row.name ? access.verbs.indexOf(opened.verb) : -1;
     const cell = row.cells[column];
-    return cell ? [line, element("tr", {}, element("td", { colspan: String(access.verbs.length + 1) }, why(cell, page)))] : [line];
+    if (!cell || !opened) return [line];
+    const title = asked.resource ? `Why ${row.name} may ${opened.verb} ${asked.resource}` : `Why ${asked.subject} may ${opened.verb} ${row.name}`;
+    return [line, element("tr", { class: "why" }, element("td", { colspan: String(access.verbs.length + 1) }, element("b", {}, title), why(cell, page)))];
   });
-  return element("div", { class: "scroll" }, element("table", { class: "access" }, element("thead", {}, head), element("tbody", {}, ...rows)));
+  return element(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of access" },
+    element("table", { class: "access" }, element("thead", {}, head), element("tbody", {}, ...body)),
+  );
 }
 
 function why(cell: Cell, page: Page): HTMLElement {

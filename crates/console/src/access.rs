@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::Engine;
 use crate::report::{self, Location};
 
-/// The columns of the table: the verbs that people ask about.
+/// The columns of every table: the verbs that people ask about. What rules name besides stands behind them.
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
 /// The table, and what one may choose from.
@@ -92,14 +92,23 @@ pub fn access(
         .map(|grant| (who(grant), grant))
         .filter(|(who, _)| subject.is_empty() || who == subject)
         .collect();
+    // `use`, `impersonate`, `bind` and whatever else a rule of this table says.
+    let special: BTreeSet<&str> = mine
+        .iter()
+        .flat_map(|(_, grant)| grant.granted.verbs.iter().map(move |verb| (grant, verb.as_str())))
+        .filter(|(_, verb)| *verb != "*" && !VERBS.contains(verb))
+        .filter(|(grant, verb)| chosen.iter().any(|what| grant.reaches(&request(verb, namespace, what)).is_some()))
+        .map(|(_, verb)| verb)
+        .collect();
+    let verbs: Vec<&str> = VERBS.into_iter().chain(special).collect();
     for what in chosen {
-        for (column, verb) in VERBS.into_iter().enumerate() {
+        for (column, verb) in verbs.iter().enumerate() {
             let request = request(verb, namespace, what);
             for (who, grant) in &mine {
                 let Some(all) = grant.reaches(&request) else { continue };
                 let row = if resource.is_empty() { what } else { who };
-                let none = || VERBS.map(|_| Cell { answer: "no", granted: Vec::new() }).into();
-                let cells = rows.entry(row.to_owned()).or_insert_with(none);
+                let none = || Cell { answer: "no", granted: Vec::new() };
+                let cells = rows.entry(row.to_owned()).or_insert_with(|| verbs.iter().map(|_| none()).collect());
                 let Some(cell) = cells.get_mut(column) else { continue };
                 if all || cell.answer == "no" {
                     cell.answer = if all { "yes" } else { "some" };
@@ -118,12 +127,12 @@ pub fn access(
         subjects: subjects.into_iter().collect(),
         namespaces: namespaces.into_iter().map(str::to_owned).collect(),
         resources,
-        verbs: VERBS.map(str::to_owned).into(),
+        verbs: verbs.into_iter().map(str::to_owned).collect(),
         rows: rows.into_iter().map(|(name, cells)| AccessRow { name, cells }).collect(),
     }
 }
 
-/// What the release serves, and what rules name beyond that.
+/// What the release serves, and what rules name beyond that: other resources, and paths.
 fn resources(release: &Release, grants: &[Grant<'_>]) -> Vec<String> {
     let title = |resource: &str, group: &str| match (group, resource.split_once('/')) {
         ("", _) => resource.to_owned(),
@@ -136,10 +145,14 @@ fn resources(release: &Release, grants: &[Grant<'_>]) -> Vec<String> {
         let groups = rule.api_groups.iter().filter(|group| *group != "*");
         groups.flat_map(move |group| rule.resources.iter().filter(|it| *it != "*").map(move |it| title(it, group)))
     });
-    served.chain(named).collect::<BTreeSet<String>>().into_iter().collect()
+    let paths = grants.iter().flat_map(|grant| &grant.granted.non_resource_urls).filter(|path| *path != "*").cloned();
+    served.chain(named).chain(paths).collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 fn request(verb: &str, namespace: &str, what: &str) -> RequestInfo {
+    if what.starts_with('/') {
+        return RequestInfo { verb: verb.to_owned(), path: what.to_owned(), ..RequestInfo::default() };
+    }
     let (what, subresource) = what.split_once('/').unwrap_or((what, ""));
     let (resource, group) = what.split_once('.').unwrap_or((what, ""));
     RequestInfo {
@@ -172,15 +185,27 @@ metadata: {namespace: shop, name: developer}
 rules:
 - {apiGroups: [""], resources: [pods, pods/log], verbs: [get]}
 - {apiGroups: [""], resources: [secrets], resourceNames: [tls], verbs: [get, list]}
+---
+kind: ClusterRole
+apiVersion: rbac.authorization.k8s.io/v1beta1
+metadata: {name: probe}
+rules:
+- {nonResourceURLs: [/healthz], verbs: [get]}
+- {apiGroups: [""], resources: [users], verbs: [impersonate]}
 ```
 
 ```sh
 kubectl -n shop create rolebinding developers --role=developer --user=jane
+kubectl create clusterrolebinding probes --clusterrole=probe --user=probe
 ```
 "#;
 
+    fn access_of(namespace: &str, subject: &str, resource: &str) -> Access {
+        access(&mut Engine::default(), ("a.md", DOCUMENT), namespace, subject, resource)
+    }
+
     fn table(namespace: &str, subject: &str, resource: &str) -> Vec<String> {
-        let access = access(&mut Engine::default(), ("a.md", DOCUMENT), namespace, subject, resource);
+        let access = access_of(namespace, subject, resource);
         let mark = |cell: &Cell| match cell.answer {
             "yes" => "y",
             "some" => "s",
@@ -199,14 +224,17 @@ kubectl -n shop create rolebinding developers --role=developer --user=jane
         assert_eq!(table("shop", "jane", "pods"), ["jane y-------"]);
         assert_eq!(table("", "jane", ""), Vec::<String>::new());
         assert_eq!(table("", "", ""), Vec::<String>::new());
+        assert_eq!(table("", "probe", ""), ["/healthz y--------", "users --------y"]);
+        assert_eq!(access_of("", "probe", "").verbs.last().unwrap(), "impersonate");
+        assert_eq!(access_of("shop", "", "pods").verbs.len(), 8, "wildcards name no verb");
         let who = table("shop", "", "secrets");
         assert!(
             who.contains(&"jane ss------".to_owned()) && who.contains(&"group system:masters yyyyyyyy".to_owned()),
             "{who:?}"
         );
-        let all = access(&mut Engine::default(), ("a.md", DOCUMENT), "shop", "jane", "pods");
+        let all = access_of("shop", "jane", "pods");
         assert_eq!(all.namespaces, ["kube-public", "kube-system", "shop"]);
         let granted = &all.rows[0].cells[0].granted[0];
-        assert_eq!((granted.rule.line, granted.binding.line), (6, 11));
+        assert_eq!((granted.rule.line, granted.binding.line), (6, 18));
     }
 }
