@@ -17,9 +17,11 @@ const flags = [
   "--disable-dev-shm-usage",
 ];
 
+export const launch = () => chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
+
 /** `test` gets a fresh page; afterwards no error, no violation of the policy and no request to elsewhere may be left. */
 export async function visit(options, test) {
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
+  const browser = await launch();
   try {
     const context = await browser.newContext({ viewport: { width: 1440, height: 820 }, ...options });
     const page = await context.newPage();

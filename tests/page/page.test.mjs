@@ -470,9 +470,13 @@ rules:
     await page.getByRole("textbox", { name: "audit-policy.yaml" }).locator(".cm-here").waitFor();
   }));
 
-for (const colorScheme of ["light", "dark"]) {
-  test(`nothing stands in anybody's way, in no view: ${colorScheme}`, () =>
-    visit({ colorScheme }, async (page) => {
+for (const [name, options] of [
+  ["light", { colorScheme: "light" }],
+  ["dark", { colorScheme: "dark" }],
+  ["phone", { colorScheme: "light", viewport: { width: 390, height: 844 } }],
+]) {
+  test(`nothing stands in anybody's way, in no view: ${name}`, () =>
+    visit(options, async (page) => {
       await page.goto(url);
       await page.getByRole("heading", { name: /^[✓✗]/ }).waitFor();
       const source = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
@@ -484,6 +488,8 @@ for (const colorScheme of ["light", "dark"]) {
           await tab.click();
           await page.locator(".view:visible :is(h2, table)").first().waitFor();
           const { violations } = await page.evaluate(() => window.axe.run(window.document, { resultTypes: ["violations"] }));
+          const wide = await page.evaluate(() => window.document.documentElement.scrollWidth - innerWidth);
+          if (wide > 0) found.push(`${example} ${await tab.textContent()}: stands out ${wide} px at the side`);
           for (const { id, nodes } of violations) found.push(`${example} ${await tab.textContent()}: ${id} ${nodes.map((node) => node.html).join(" ")}`);
         }
         await page.getByRole("tab", { name: "Verdict" }).click();

@@ -15,7 +15,7 @@ pub fn build(root: &Path) -> Result {
         let out = out.to_string_lossy();
         // "force" leaves out the search for the target below rustc's own sysroot, where ours is not; `tools` has seen to it.
         let mut arguments = vec!["build", &settings.package.path, "--target", target, "--mode", "force"];
-        arguments.extend(["--out-dir", &out, "--no-pack"]);
+        arguments.extend(["--out-dir", &out]);
         let features = settings.build.features.join(",");
         if !features.is_empty() {
             arguments.extend(["--", "--features", &features]);
