@@ -10,13 +10,16 @@ export interface Guest {
   expects: boolean;
 }
 
+/** Whether the page stands in somebody else's. */
+export const isEmbedded = (): boolean => new URLSearchParams(location.search).has("embed");
+
 /**
  * Whether the page is embedded, and how. If it is, documents come from the window around it; the first one to send a document
  * stays the only one that may. Where nobody sends one, the address's hash holds it.
  */
 export function embedded(open: (document: string) => void): Guest | undefined {
   const query = new URLSearchParams(location.search);
-  if (!query.has("embed")) return undefined;
+  if (!isEmbedded()) return undefined;
   document.documentElement.classList.add("embedded");
   let host: string | undefined;
   addEventListener("message", ({ data, origin, source }: MessageEvent<ToPlayground>) => {

@@ -45,7 +45,8 @@ export type Answer =
   | { kind: "report"; id: number; report: Report; milliseconds: number }
   | { kind: "answer"; id: number; answer: unknown }
   | { kind: "refused"; id: number; message: string }
-  | { kind: "failed"; message: string };
+  | { kind: "failed"; message: string }
+  | { kind: "gone" };
 
 /** How far a large document is. */
 export interface Progress {
@@ -83,9 +84,17 @@ const trusted = (
   },
 });
 
+/** A worker of one's own, or one's line to a shared one. */
+interface Link {
+  postMessage(question: Question): void;
+  end(): void;
+}
+
 export class Engine {
   readonly #listener: Listener;
-  #worker: Worker;
+  #worker: Link;
+  /** Whether the playgrounds of a page share one worker. What falls out with the others goes on alone. */
+  #shared: boolean;
   #ready = false;
   #next = 1;
   #asked: { id: number; document: Composed; timer: number } | undefined;
@@ -94,8 +103,9 @@ export class Engine {
   #told: readonly (string | Text)[] = [];
   readonly #calls = new Map<number, { resolve: (answer: unknown) => void; reject: (why: Error) => void }>();
 
-  constructor(listener: Listener) {
+  constructor(listener: Listener, shared: boolean) {
     this.#listener = listener;
+    this.#shared = shared && "SharedWorker" in globalThis;
     this.#worker = this.#start();
   }
 
@@ -120,16 +130,25 @@ export class Engine {
     });
   }
 
-  #start(): Worker {
+  #start(): Link {
     this.#ready = false;
     const address = trusted?.createScriptURL(workerUrl) ?? workerUrl;
-    const worker = new Worker(address, { type: "module", name: "portcullis" });
-    worker.onmessage = (event: MessageEvent<Answer>) => this.#hear(event.data);
-    worker.onerror = (event) => {
+    const hear = (event: MessageEvent<Answer>) => this.#hear(event.data);
+    const fail = (event: ErrorEvent) => {
       event.preventDefault();
       this.#fall(event.message || "the engine could not be loaded");
     };
-    return worker;
+    if (this.#shared) {
+      const worker = new SharedWorker(address, { type: "module", name: "portcullis" });
+      const { port } = worker;
+      worker.onerror = fail as (event: Event) => void;
+      port.onmessage = hear;
+      return { postMessage: (question) => port.postMessage(question), end: () => port.close() };
+    }
+    const worker = new Worker(address, { type: "module", name: "portcullis" });
+    worker.onmessage = hear;
+    worker.onerror = fail;
+    return { postMessage: (question) => worker.postMessage(question), end: () => worker.terminate() };
   }
 
   #timer(): number {
@@ -169,6 +188,12 @@ export class Engine {
       this.#fall(answer.message);
       return;
     }
+    if (answer.kind === "gone") {
+      // Another playground's document felled the worker: this one goes on where it was.
+      this.#waiting ??= this.#asked?.document;
+      this.#restart("the engine was started again");
+      return;
+    }
     if (answer.kind === "ready") this.#ready = true;
     else if (answer.kind === "progress") {
       if (answer.id !== this.#asked?.id) return;
@@ -202,14 +227,16 @@ export class Engine {
 
   /** False where the worker never was ready: the next one would not be either. */
   #restart(why: string): boolean {
-    this.#worker.terminate();
+    this.#worker.end();
     for (const { reject } of this.#calls.values()) reject(new Error(why));
     this.#calls.clear();
     const loaded = this.#ready;
     clearTimeout(this.#asked?.timer);
     this.#asked = undefined;
     this.#told = [];
-    if (loaded) this.#worker = this.#start();
-    return loaded;
+    const alone = this.#shared;
+    this.#shared = false;
+    if (loaded || alone) this.#worker = this.#start();
+    return loaded || alone;
   }
 }

@@ -4,7 +4,7 @@ import type { Location, Report } from "portcullis-wasm";
 import { element, byId } from "./dom.ts";
 import { type Composed, Document, type Place } from "./document.ts";
 import { Opening, dropTarget } from "./open.ts";
-import { embedded } from "./embedded.ts";
+import { embedded, isEmbedded } from "./embedded.ts";
 import { Editor, type Mark, type Problem } from "./editor.ts";
 import { Engine } from "./engine.ts";
 import { blank, examples } from "./examples.ts";
@@ -100,7 +100,7 @@ const engine = new Engine({
     opening?.failed();
     notice(message);
   },
-});
+}, isEmbedded());
 
 const fileTabs = new Tabs(byId("file-tabs"), () => undefined);
 const viewTabs = new Tabs(byId("view-tabs"), (index) => void draw(index));

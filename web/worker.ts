@@ -3,10 +3,24 @@
 import load, { access, answer as run, audit, etcd, graph, inspect, redact, secrets, version, watch } from "portcullis-wasm";
 import type { Answer, Calls, Piece, Progress, Question } from "./engine.ts";
 
-const tell = (answer: Answer) => postMessage(answer);
+/** One page that asks: the only one of a worker, or one of the playgrounds that share it. */
+interface Client {
+  tell(answer: Answer): void;
+  /** The pieces of its newest document, and what came of the next one. */
+  pieces: string[];
+  slices: string[];
+}
 
-/** A module that has trapped is dead: whatever goes wrong, the page starts another worker. */
-const failed = (error: unknown) => tell({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+const clients = new Set<Client>();
+/** Whose document was run last. */
+let current: Client | undefined;
+
+/** A module that has trapped is dead: whatever goes wrong, whoever asked starts another worker, and so do all who shared it. */
+function failed(error: unknown, by?: Client): void {
+  const message = error instanceof Error ? error.message : String(error);
+  for (const client of clients) client.tell(by && client !== by ? { kind: "gone" } : { kind: "failed", message });
+  close();
+}
 
 const calls: Calls = {
   secrets: (document) => ({ names: secrets(document), redacted: redact(document) }),
@@ -17,26 +31,29 @@ const calls: Calls = {
   audit: (policy, line, requests) => audit(policy, line, requests),
 };
 
-/** The pieces of the newest document, and what came of the next one. */
-let pieces: string[] = [];
-let slices: string[] = [];
-
-function receive(piece: Piece): string {
+function receive(client: Client, piece: Piece): string {
   if ("text" in piece) return piece.text;
-  if ("slices" in piece) return slices.splice(0, piece.slices).join("");
-  const before = pieces[piece.like] ?? "";
+  if ("slices" in piece) return client.slices.splice(0, piece.slices).join("");
+  const before = client.pieces[piece.like] ?? "";
   const { from, to, insert } = piece.difference ?? { from: 0, to: 0, insert: "" };
   return before.slice(0, from) + insert + before.slice(to);
 }
 
+function report(client: Client) {
+  current = client;
+  return run("document.md", client.pieces.join(""));
+}
+
 /** An error that a call throws is about its arguments; a trap is the module's end. */
-function answer({ id, name, given }: Extract<Question, { kind: "call" }>): void {
+function answer(client: Client, { id, name, given }: Extract<Question, { kind: "call" }>): void {
   try {
+    // These two are about the newest document of whoever asks.
+    if ((name === "graph" || name === "etcd") && current !== client) report(client);
     const call = calls[name] as (...given: unknown[]) => unknown;
-    tell({ kind: "answer", id, answer: call(...given) });
+    client.tell({ kind: "answer", id, answer: call(...given) });
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) throw error;
-    tell({ kind: "refused", id, message: error instanceof Error ? error.message : String(error) });
+    client.tell({ kind: "refused", id, message: error instanceof Error ? error.message : String(error) });
   }
 }
 
@@ -47,30 +64,43 @@ function progress(what: Progress["what"], done: number, total: number): void {
   // Only what takes long says how far it is.
   if (performance.now() - asked.told < 50) return;
   asked.told = performance.now();
-  tell({ kind: "progress", id: asked.id, progress: { what, done, total } });
+  current?.tell({ kind: "progress", id: asked.id, progress: { what, done, total } });
 }
 
 const loaded = load().then(() => watch(progress));
 
-addEventListener("message", async ({ data }: MessageEvent<Question>) => {
+async function hear(client: Client, data: Question): Promise<void> {
   try {
     await loaded;
     if (data.kind === "call") {
-      answer(data);
+      answer(client, data);
       return;
     }
     if (data.kind === "slice") {
-      slices.push(data.text);
+      client.slices.push(data.text);
       return;
     }
-    pieces = data.pieces.map(receive);
+    client.pieces = data.pieces.map((piece) => receive(client, piece));
     const start = performance.now();
     asked = { id: data.id, told: start };
-    const report = run("document.md", pieces.join(""));
-    tell({ kind: "report", id: data.id, report, milliseconds: performance.now() - start });
+    const made = report(client);
+    client.tell({ kind: "report", id: data.id, report: made, milliseconds: performance.now() - start });
   } catch (error) {
-    failed(error);
+    failed(error, client);
   }
-});
+}
 
-loaded.then(() => tell({ kind: "ready", version: version() }), failed);
+/** Serves whoever is at the other end. */
+function serve(port: { postMessage(answer: Answer): void; onmessage: ((event: MessageEvent<Question>) => void) | null }): void {
+  const client: Client = { tell: (answer) => port.postMessage(answer), pieces: [], slices: [] };
+  clients.add(client);
+  port.onmessage = ({ data }) => void hear(client, data);
+  loaded.then(() => client.tell({ kind: "ready", version: version() }), failed);
+}
+
+const scope = globalThis as unknown as { onconnect?: ((event: MessageEvent) => void) | null };
+if ("onconnect" in scope) {
+  scope.onconnect = ({ ports: [port] }) => {
+    if (port) serve(port);
+  };
+} else serve(globalThis as unknown as Parameters<typeof serve>[0]);

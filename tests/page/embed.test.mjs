@@ -128,6 +128,13 @@ for (const [name, options] of [
       );
       await page.goto(host);
       await page.frameLocator("[title=one]").getByRole("heading", { name: /^[✓✗] (Allowed|Denied|Yes|No)\./ }).waitFor();
-      await page.frameLocator("[title=two]").getByRole("heading", { name: "✗ No. jane may not list pods in namespace default." }).waitFor();
+      const two = page.frameLocator("[title=two]");
+      await two.getByRole("heading", { name: "✗ No. jane may not list pods in namespace default." }).waitFor();
+      // Both have one engine, and each its own document.
+      const { targetInfos } = await (await context.browser().newBrowserCDPSession()).send("Target.getTargets");
+      assert.equal(targetInfos.filter(({ type }) => type === "shared_worker").length, 1);
+      assert.equal(page.workers().length, 0);
+      await two.getByRole("tab", { name: "Graph" }).click();
+      await two.getByRole("heading", { name: "Nothing to draw." }).waitFor();
     }));
 }
