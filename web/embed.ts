@@ -29,6 +29,14 @@ class Playground extends HTMLElement {
   #frame: HTMLIFrameElement | undefined;
   #nearby: IntersectionObserver | undefined;
   #listening = false;
+  /** The document of a `src`: asked for once. */
+  #loaded: { src: string; text: Promise<string> } | undefined;
+  /** The colour scheme that the playground knows. */
+  #scheme = "";
+  /** A host that changes its colours does so by an attribute of its root, most often. */
+  readonly #colours = new MutationObserver(() => {
+    if (getComputedStyle(this).colorScheme !== this.#scheme) void this.#send();
+  });
 
   connectedCallback(): void {
     this.style.display ||= "block";
@@ -38,12 +46,14 @@ class Playground extends HTMLElement {
     this.#nearby.observe(this);
     window.addEventListener("message", this.#hear);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", this.#send);
+    for (const root of [document.documentElement, document.body]) this.#colours.observe(root, { attributes: true });
   }
 
   disconnectedCallback(): void {
     this.#nearby?.disconnect();
     window.removeEventListener("message", this.#hear);
     matchMedia("(prefers-color-scheme: dark)").removeEventListener("change", this.#send);
+    this.#colours.disconnect();
     this.#frame?.remove();
     this.#frame = undefined;
     this.#listening = false;
@@ -79,11 +89,13 @@ class Playground extends HTMLElement {
   #send = async (): Promise<void> => {
     if (!this.#listening) return;
     const src = this.getAttribute("src");
-    const text = src ? await this.#fetch(src) : dedent(this.textContent ?? "");
+    if (src && this.#loaded?.src !== src) this.#loaded = { src, text: this.#fetch(src) };
+    const text = src && this.#loaded ? await this.#loaded.text : dedent(this.textContent ?? "");
+    this.#scheme = getComputedStyle(this).colorScheme;
     const message: ToPlayground = {
       portcullis: 1,
       document: text,
-      colorScheme: getComputedStyle(this).colorScheme,
+      colorScheme: this.#scheme,
     };
     this.#frame?.contentWindow?.postMessage(message, page.origin);
   };

@@ -22,12 +22,15 @@ export function embedded(open: (document: string) => void): Guest | undefined {
   if (!isEmbedded()) return undefined;
   document.documentElement.classList.add("embedded");
   let host: string | undefined;
+  let shown: string | undefined;
   addEventListener("message", ({ data, origin, source }: MessageEvent<ToPlayground>) => {
     if (source !== parent || source === window || data?.portcullis !== 1 || typeof data.document !== "string") return;
     host ??= origin;
     if (origin !== host) return;
     document.documentElement.style.colorScheme = /^(light|dark)$/.test(data.colorScheme) ? data.colorScheme : "";
-    open(data.document);
+    // The colours alone have changed, and what the reader has typed stays.
+    if (data.document !== shown) open(data.document);
+    shown = data.document;
   });
   // Says nothing but that it listens, so that whoever embeds may hear it.
   if (parent !== window) parent.postMessage({ portcullis: 1, ready: true } satisfies FromPlayground, "*");

@@ -15,6 +15,18 @@ test("the documentation shows its stored output, then the live playground", () =
     await frame.getByRole("heading", { name: /^[✓✗] (Allowed|Denied|Yes|No)\./ }).waitFor();
     await frame.getByRole("button", { name: "Open in Portcullis" }).waitFor();
     assert.equal(await frame.getByRole("button", { name: "Share" }).isVisible(), false);
+    // It follows the host's colours when they change, and what the reader has typed stays.
+    await frame.getByRole("textbox", { name: "Requests" }).click();
+    await page.keyboard.press("ControlOrMeta+a");
+    await page.keyboard.insertText("kubectl get nodes --as reader");
+    await frame.getByRole("heading", { name: /reader may not list nodes/ }).waitFor();
+    for (const scheme of ["dark", "light"]) {
+      await page.evaluate((scheme) => {
+        window.document.documentElement.style.colorScheme = scheme;
+      }, scheme);
+      await page.frames().at(-1).waitForFunction((scheme) => getComputedStyle(window.document.documentElement).colorScheme === scheme, scheme);
+    }
+    await frame.getByRole("heading", { name: /reader may not list nodes/ }).waitFor();
     // The host's styles do not reach in, and the page's do not reach out.
     assert.equal(await page.locator("main h1").evaluate((heading) => getComputedStyle(heading).fontFamily.includes("system-ui")), true);
   }));
