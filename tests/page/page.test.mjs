@@ -515,12 +515,14 @@ for (const [name, options] of [
         ["Graph", "Which node?"],
         ["etcd", "Is it encrypted?"],
         ["Audit", "What is logged?"],
+        ["Access", "Who may?"],
+        ["Inspect", "Is it encrypted?"],
       ]) {
         const value = await page.locator(`optgroup[label="${example}"] option`).first().getAttribute("value");
         await page.getByRole("combobox", { name: "Document" }).selectOption(value);
         await page.getByRole("heading", { name: /^[✓✗]/ }).waitFor();
         await page.getByRole("tab", { name: new RegExp(`^${view}`) }).click();
-        await page.locator(".view:visible .headline h2").waitFor();
+        await page.locator(".view:visible h2").waitFor();
         await page.screenshot({ path: `target/screenshots/${view.toLowerCase()}-${name}.png`, fullPage: name === "phone" });
         await page.getByRole("tab", { name: "Verdict" }).click();
       }
