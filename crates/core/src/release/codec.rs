@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use super::Release;
 use super::schema::{Field, Leaf, Schema, Shape, Type, Wrap};
-use crate::manifest::{Value, base64, json};
+use crate::manifest::{Value, base64, float, json};
 
 impl Release {
     /// The codec's error for `text`, the JSON of an object of `kind`; `None` where the codec has nothing against it.
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         self.skip();
         let text = self.text.get(start + quoted..self.at - quoted).unwrap_or_default();
-        let number: f64 = std::str::from_utf8(text).ok().and_then(|text| text.trim_end().parse().ok()).unwrap_or(0.0);
+        let number = std::str::from_utf8(text).ok().and_then(|text| float::parse(text.trim_end())).unwrap_or(0.0);
         self.at -= 1;
         match leaf {
             Leaf::Float => {}
