@@ -244,6 +244,8 @@ const languages: Record<Kind, Extension> = {
 
 export class Editor {
   readonly #view: EditorView;
+  /** What kinds of things the editor shows beside its text. */
+  readonly #shown = new Set<string>();
 
   constructor(host: HTMLElement, label: string, kind: Kind, text: string | Text, listener: Listener) {
     const root = host.attachShadow({ mode: "open" });
@@ -285,7 +287,16 @@ export class Editor {
   }
 
   mark(marks: Mark[]): void {
+    if (this.#quiet("marks", marks)) return;
     this.#view.dispatch({ effects: setMarks.of(marks) });
+  }
+
+  /** Whether there is nothing to show of a kind and was nothing before: an update of the view would cost and change nothing. */
+  #quiet(kind: string, shown: unknown[]): boolean {
+    const before = this.#shown.has(kind);
+    if (shown.length > 0) this.#shown.add(kind);
+    else this.#shown.delete(kind);
+    return shown.length === 0 && !before;
   }
 
   sign(signs: Sign[]): void {
@@ -293,6 +304,7 @@ export class Editor {
   }
 
   diagnose(problems: Problem[]): void {
+    if (this.#quiet("problems", problems)) return;
     const text = this.#view.state.doc;
     const diagnostics: Diagnostic[] = [];
     for (const { line, column, severity, message } of problems) {

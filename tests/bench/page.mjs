@@ -1,6 +1,9 @@
 // How fast the page is, in Chromium: `cargo xtask bench` starts this on the built page and shows what it prints.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { url, visit } from "../page/browser.mjs";
 
@@ -102,17 +105,21 @@ async function examples() {
 }
 
 async function dumps() {
+  const directory = mkdtempSync(join(tmpdir(), "portcullis-bench-"));
   await visit({}, async (page) => {
     await page.addInitScript(stopwatch);
     await page.goto(url);
     await answered(page);
     const open = async (objects) => {
       const text = dump(objects);
+      // A file of the disk, as the driver's own way to hand over bytes would hold up the page.
+      const path = join(directory, `dump-${objects}.yaml`);
+      writeFileSync(path, text);
       await page.evaluate(() => {
         globalThis.bench.longest = 0;
       });
       const start = performance.now();
-      await page.locator("#file").setInputFiles({ name: `dump-${objects}.yaml`, mimeType: "application/yaml", buffer: Buffer.from(text) });
+      await page.locator("#file").setInputFiles(path);
       await page.getByRole("progressbar").waitFor();
       await page.getByRole("progressbar").waitFor({ state: "detached", timeout: 300_000 });
       const name = `${objects} objects, ${(text.length / 1e6).toFixed(0)} MB`;
@@ -123,18 +130,19 @@ async function dumps() {
     const file = page.locator("#file-panels").getByRole("textbox").locator("visible=true").first();
     const taken = await type(page, file, numbers(10, 7).map((line) => 5 + line));
     await page.keyboard.press("ControlOrMeta+End");
-    // From the end upwards: names, kinds and namespaces of bindings.
+    // From the end upwards: every line of three bindings.
     for (let up = 0; up < 40; up += 1) {
       await page.keyboard.press("ArrowUp");
       await page.keyboard.press("End");
       for (const key of ["x", "Backspace"]) taken.push(await press(page, key));
     }
-    print("page: keystroke to verdict, p50, 10000 objects", quantile(taken, 0.5), "ms");
-    print("page: keystroke to verdict, p95, 10000 objects", quantile(taken, 0.95), "ms");
+    print("page: keystroke to verdict, p50, 10000 objects, one edited", quantile(taken, 0.5), "ms");
+    print("page: keystroke to verdict, p95, 10000 objects, one edited", quantile(taken, 0.95), "ms");
     await page.reload();
     await answered(page);
     await open(140_000);
   });
+  rmSync(directory, { recursive: true });
 }
 
 await transferred();

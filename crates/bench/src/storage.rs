@@ -53,7 +53,7 @@ pub fn run(clock: Clock<'_>, report: &mut dyn FnMut(Figure)) {
         }
         store.close(&old);
         match store.open(&new) {
-            Ok(()) => store.range("").filter(|(_, entry)| entry.stale).count(),
+            Ok(_) => store.range("").filter(|(_, entry)| entry.stale).count(),
             Err(_) => 0,
         }
     });

@@ -107,11 +107,15 @@ impl Session {
     ///
     /// The exit status and what the server printed, where it does not start.
     pub fn restart(&mut self, flags: &[String]) -> Result<(), (u8, String)> {
-        let store = match std::mem::replace(&mut self.machine, Machine::Stopped(Store::default())) {
-            Machine::Running(server) => server.stop(),
-            Machine::Stopped(store) => store,
+        let (store, before) = match std::mem::replace(&mut self.machine, Machine::Stopped(Store::default())) {
+            Machine::Running(server) => {
+                let before = server.cluster().before();
+                (server.stop(), Some(before))
+            }
+            Machine::Stopped(store) => (store, None),
         };
-        match Server::start(self.release, flags, &self.files_for(flags), store, &mut self.world) {
+        let files = self.files_for(flags);
+        match Server::start_after(before.as_ref(), self.release, flags, &files, store, &mut self.world) {
             Ok(server) => {
                 self.notes = server.notes().to_vec();
                 let auditor = server.auditor();

@@ -3,19 +3,21 @@
 //! Behaviour: `pkg/master/controller.go`, `pkg/registry/rbac/rest/storage_rbac.go`. As there, an object that cannot be
 //! written is left out, and the server starts all the same.
 
+use std::rc::Rc;
+
 use serde_json::json;
 
-use super::cluster::Cluster;
+use super::cluster::{Before, Cluster};
 use super::rest::{self, Call};
 use crate::authentication::User;
 use crate::authorization::Mode;
 use crate::authorization::rbac::{Reconciled, reconcile_binding, reconcile_role};
-use crate::manifest::Value;
+use crate::manifest::{Object, Value};
 use crate::request::RequestInfo;
 use crate::world::World;
 
 /// Makes what is missing, and reconciles what is there.
-pub(super) fn run(cluster: &mut Cluster, world: &mut World) {
+pub(super) fn run(cluster: &mut Cluster, before: Option<&Before>, world: &mut World) {
     for name in ["default", "kube-system", "kube-public"] {
         create_missing(cluster, world, &json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}));
     }
@@ -42,22 +44,35 @@ pub(super) fn run(cluster: &mut Cluster, world: &mut World) {
     if !modes.contains(&Mode::RBAC) {
         return;
     }
+    let before = before.filter(|before| before.modes == modes);
+    let mut before = before.into_iter().flat_map(|before| &before.defaults);
+    let mut defaults = Vec::new();
     for expected in cluster.release.bootstrap_policy(modes.contains(&Mode::Node)) {
-        let outcome = match stored(cluster, expected) {
-            None => {
-                write(cluster, world, "POST", expected);
-                continue;
-            }
-            Some(existing) if text(expected, "kind").ends_with("Binding") => reconcile_binding(existing, expected),
-            Some(existing) => reconcile_role(existing, expected).map_or(Reconciled::Unchanged, Reconciled::Update),
-        };
-        match outcome {
-            Reconciled::Unchanged => {}
-            Reconciled::Update(updated) => write(cluster, world, "PUT", &updated),
-            Reconciled::Recreate => {
-                write(cluster, world, "DELETE", expected);
-                write(cluster, world, "POST", expected);
-            }
+        let existing = stored_object(cluster, expected);
+        let seen = before.next().and_then(Option::as_ref);
+        // What a start left as it is, the next one does too.
+        if let Some(object) = existing.filter(|existing| seen.is_some_and(|seen| Rc::ptr_eq(seen, existing))) {
+            defaults.push(Some(object.clone()));
+            continue;
+        }
+        reconcile(cluster, world, expected);
+        defaults.push(stored_object(cluster, expected).cloned());
+    }
+    cluster.defaults = defaults;
+}
+
+fn reconcile(cluster: &mut Cluster, world: &mut World, expected: &Value) {
+    let outcome = match stored(cluster, expected) {
+        None => return write(cluster, world, "POST", expected),
+        Some(existing) if text(expected, "kind").ends_with("Binding") => reconcile_binding(existing, expected),
+        Some(existing) => reconcile_role(existing, expected).map_or(Reconciled::Unchanged, Reconciled::Update),
+    };
+    match outcome {
+        Reconciled::Unchanged => {}
+        Reconciled::Update(updated) => write(cluster, world, "PUT", &updated),
+        Reconciled::Recreate => {
+            write(cluster, world, "DELETE", expected);
+            write(cluster, world, "POST", expected);
         }
     }
 }
@@ -78,10 +93,14 @@ fn name_of(object: &Value) -> (&str, &str) {
 
 /// The stored object with the kind and name of `object`.
 fn stored<'a>(cluster: &'a Cluster, object: &Value) -> Option<&'a Value> {
+    stored_object(cluster, object).map(|object| &object.value)
+}
+
+fn stored_object<'a>(cluster: &'a Cluster, object: &Value) -> Option<&'a Rc<Object>> {
     let resource = cluster.release.resource_of(text(object, "apiVersion"), text(object, "kind"))?;
     let (namespace, name) = name_of(object);
     let entry = cluster.store.get(&resource.key(namespace, name))?;
-    entry.object.as_ref().ok().map(|object| &object.value)
+    entry.object.as_ref().ok()
 }
 
 /// A request of the server to itself.
@@ -124,7 +143,6 @@ fn write(cluster: &mut Cluster, world: &mut World, method: &str, object: &Value)
 mod tests {
     use super::*;
     use crate::apiserver::{Files, Server};
-    use crate::manifest::Object;
     use crate::release::Release;
     use crate::storage::Store;
 

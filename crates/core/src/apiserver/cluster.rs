@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::rest::{self, fill_system_fields, list, member, set, text};
 use crate::admission::Plugin;
 use crate::authentication::User;
-use crate::authorization::Authorizers;
+use crate::authorization::{Authorizers, Informers, Mode};
 use crate::encryption::Failure;
 use crate::manifest::{Diagnostic, Map, Object, PathStep, Severity, Value};
 use crate::release::Release;
@@ -31,6 +31,18 @@ pub struct Cluster {
     /// Keys that requests wrote and controllers have not seen yet; with the object where it was removed.
     touched: Touched,
     uids: Uids,
+    /// What stood for each object of the default policy after the start.
+    pub(super) defaults: Vec<Option<Rc<Object>>>,
+}
+
+/// What a server knew when it was stopped, for the next one over the same store: what is as it was then need not be looked at
+/// again.
+#[derive(Clone, Debug)]
+pub struct Before {
+    informers: Informers,
+    /// As [`Cluster::defaults`], and the modes that they are for.
+    pub(super) defaults: Vec<Option<Rc<Object>>>,
+    pub(super) modes: Vec<Mode>,
 }
 
 pub(super) type Touched = BTreeMap<String, Option<Rc<Object>>>;
@@ -71,13 +83,11 @@ impl Cluster {
         format: Format,
         mut authorizers: Authorizers,
         admission: Vec<Plugin>,
+        before: Option<&Before>,
         world: &mut World,
     ) -> Self {
-        for (_, entry) in store.range("") {
-            if let Ok(object) = &entry.object {
-                authorizers.informers_mut().upsert(object);
-            }
-        }
+        let objects = store.range("").filter_map(|(_, entry)| entry.object.as_ref().ok());
+        authorizers.informers_mut().list(objects, before.map(|before| &before.informers));
         let mut node: [u8; 8] = world.draw();
         // The variant of the clock sequence, and the multicast bit of a node that is no network card.
         let [sequence, _, address, ..] = &mut node;
@@ -91,8 +101,15 @@ impl Cluster {
             admission,
             ended: None,
             touched: Touched::new(),
+            defaults: Vec::new(),
             uids: Uids { last: 0, node },
         }
+    }
+
+    /// What the next server over the same store may know.
+    pub fn before(&self) -> Before {
+        let modes = self.authorizers.modes().to_vec();
+        Before { informers: self.authorizers.informers().clone(), defaults: self.defaults.clone(), modes }
     }
 
     /// A UID that nobody has, made at the world's time.

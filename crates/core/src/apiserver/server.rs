@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::cluster::{Cluster, Loaded};
+use super::cluster::{Before, Cluster, Loaded};
 use super::rest::{self, Answer, Call};
 use super::reviews::{self, Review};
 use super::routes::{Facts, Route, route};
@@ -70,6 +70,18 @@ impl Server {
         store: Store,
         world: &mut World,
     ) -> Result<Self, Stopped> {
+        Self::start_after(None, release, flags, files, store, world)
+    }
+
+    /// The same over the store that another server left, which knew `before`.
+    pub fn start_after(
+        before: Option<&Before>,
+        release: &'static Release,
+        flags: &[String],
+        files: &Files,
+        store: Store,
+        world: &mut World,
+    ) -> Result<Self, Stopped> {
         let Parts { authenticators, modes, abac, admission, encryption, auditor, address, insecure_port, notes } =
             match start::parts(flags, files, world.now) {
                 Ok(parts) => parts,
@@ -77,12 +89,13 @@ impl Server {
             };
         let format = Format::new(release, encryption, world);
         let mut store = store;
-        if let Err(failure) = store.open(&format) {
-            return Err(Stopped { store, message: panic_message(failure), exit: 2 });
-        }
+        let before = match store.open(&format) {
+            Ok(as_before) => before.filter(|_| as_before),
+            Err(failure) => return Err(Stopped { store, message: panic_message(failure), exit: 2 }),
+        };
         let authorizers = Authorizers::new(release, &modes, abac);
-        let mut cluster = Cluster::new(release, store, format, authorizers, admission, world);
-        bootstrap::run(&mut cluster, world);
+        let mut cluster = Cluster::new(release, store, format, authorizers, admission, before, world);
+        bootstrap::run(&mut cluster, before, world);
         let server = Self { cluster, authenticators, auditor, address, insecure_port, notes };
         match server.ended() {
             Some(message) => Err(Stopped { store: server.stop(), message, exit: 2 }),

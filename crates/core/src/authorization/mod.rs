@@ -78,6 +78,17 @@ impl Informers {
         }
     }
 
+    /// The objects of a server that starts over what another left: `before` is what that one's informers knew of the very
+    /// same objects.
+    pub fn list<'a>(&mut self, objects: impl Iterator<Item = &'a Rc<Object>>, before: Option<&Self>) {
+        let Some(before) = before else { return objects.for_each(|object| self.upsert(object)) };
+        self.rbac = before.rbac.clone();
+        // The graph's paths follow the order in which it was told.
+        for object in objects.filter(|object| Graph::concerns(object)) {
+            Rc::make_mut(&mut self.graph).upsert(object);
+        }
+    }
+
     /// An object was deleted.
     pub fn delete(&mut self, object: &Object) {
         if rbac::RuleResolver::concerns(object) {

@@ -272,10 +272,11 @@ impl Store {
         }
     }
 
-    /// A server with this format starts and reads what is there.
+    /// A server with this format starts and reads what is there: whether all objects are the very ones of before.
     ///
     /// Errors: it meets a value at which it ends.
-    pub fn open(&mut self, format: &Format) -> Result<(), Failure> {
+    pub fn open(&mut self, format: &Format) -> Result<bool, Failure> {
+        let mut as_before = true;
         for (key, entry) in Rc::make_mut(&mut self.entries) {
             if entry.bytes.get().is_none() {
                 // A plain value whose bytes nobody asked for: whether it can be read does not depend on what is in it.
@@ -298,11 +299,12 @@ impl Store {
             // What reads the same keeps its place in the user's text, which bytes do not hold.
             let same = matches!((&entry.object, &object), (Ok(_), Ok(_)));
             if !same {
+                as_before = false;
                 entry.object = at_revision(object, entry.revision);
             }
             entry.stale = stale;
         }
-        Ok(())
+        Ok(as_before)
     }
 }
 
