@@ -98,7 +98,7 @@ answer(5, async (page) => {
   await heading(page, /^✓ Allowed/);
   await page.getByRole("tab", { name: "Access" }).click();
   await page.getByRole("combobox", { name: "Where" }).selectOption("shop");
-  await page.getByRole("combobox", { name: "What" }).selectOption("pods");
+  await page.getByRole("combobox", { name: "With" }).selectOption("pods");
   await page.getByRole("button", { name: "jane: delete: yes" }).click();
   await page.getByText("RoleBinding/shop/developers → Role/shop/developer").waitFor();
 });
