@@ -8,7 +8,7 @@ use ::base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
 use super::{defaults, quantity};
-use crate::manifest::base64;
+use crate::manifest::{base64, float};
 use crate::world::time;
 
 /// Every type of a release, and which of them are kinds.
@@ -405,7 +405,7 @@ fn integer(value: &Value) -> Option<i64> {
     let whole = |number: f64| format!("{number:.0}").parse().ok().filter(|_| number.fract() == 0.0);
     match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
-        Value::String(text) => text.parse().ok().or_else(|| whole(text.parse().ok()?)),
+        Value::String(text) => text.parse().ok().or_else(|| whole(float::parse(text)?)),
         _ => None,
     }
 }
