@@ -278,8 +278,13 @@ fn ends_open(text: &str) -> bool {
 /// Reads a list as one document, where its items do not stand for themselves. Most often one of them is being typed and is
 /// broken: what stands before the first `unsound` one need not be read once more to say so.
 fn read_whole(file: &Rc<str>, text: &str, whole: &Cut, unsound: Option<&Cut>) -> Known {
+    // An anchor before it may be what an alias in it means.
+    let after = |cut: &Cut| {
+        let anchored = text.get(whole.range.start..cut.range.start)?.contains('&');
+        text.get(cut.range.start..whole.range.end).filter(|_| !anchored)
+    };
     if let Some(cut) = unsound
-        && let Some(rest) = text.get(cut.range.start..whole.range.end)
+        && let Some(rest) = after(cut)
     {
         let rest = format!("items:\n{rest}");
         if let Err(failure) = yaml::read(file, cut.line - 1, &rest) {
@@ -395,6 +400,17 @@ mod tests {
                 text.replace_range(at..(at + cut / 4).min(text.len()), typed);
                 prop_assert_eq!(again(&mut reading, &file, 3 + line, &text), fresh(&file, 3 + line, &text), "{}", text);
             }
+        }
+    }
+
+    #[test]
+    fn an_alias_finds_its_anchor_before_the_piece() {
+        let file: Rc<str> = "a.yaml".into();
+        for (anchored, alias) in
+            [("items:\n- kind: A\n", "*x"), ("items: &x\n- kind: A\n", "*x"), ("items:\n&x # of\n- kind: A\n", "*x")]
+        {
+            let text = format!("kind: List\n{anchored}- kind: B\n  of: {alias}\n");
+            assert_eq!(again(&mut Reading::default(), &file, 1, &text), fresh(&file, 1, &text), "{text}");
         }
     }
 
