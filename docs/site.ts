@@ -1,8 +1,8 @@
 /**
  * The documentation site: `docs/*.md` and `examples/*.md` to HTML pages beside the page, at build time.
  *
- * An example is shown twice in one place: as prose with its stored output, and, once it is in view, live in a
- * `<portcullis-playground>`. The raw examples are copied, since the playgrounds load them.
+ * An example is shown twice: live in a `<portcullis-playground>` as soon as that is in view, and below it as the story with its
+ * stored output. The raw examples are copied, since the playgrounds load them.
  */
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -30,8 +30,8 @@ export function docs(root: string): Plugin {
       for (const page of pages) emit(`docs/${page.name}.html`, html(page, menu, page.lead + page.rest));
       for (const example of examples) {
         emit(`examples/${example.name}.md`, example.source);
-        const live = `<portcullis-playground src="../examples/${example.name}.md" view="verdicts" height="44rem">\n${example.rest}</portcullis-playground>`;
-        emit(`docs/${example.name}.html`, html(example, menu, example.lead + live));
+        const live = `<portcullis-playground src="../examples/${example.name}.md" view="verdicts" height="44rem"><p>The story runs here: change a line and watch the answers change.</p></portcullis-playground>\n`;
+        emit(`docs/${example.name}.html`, html(example, menu, example.lead + live + example.rest));
       }
       emit("docs/docs.css", readFileSync(join(root, "docs/docs.css"), "utf8"));
       emit("docs/icon.svg", readFileSync(join(root, "web/icon.svg"), "utf8"));

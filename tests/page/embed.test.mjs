@@ -14,6 +14,9 @@ test("the documentation shows its stored output, then the live playground", () =
     const frame = page.frameLocator("portcullis-playground iframe");
     await frame.getByRole("heading", { name: /^[✓✗] (Allowed|Denied|Yes|No)\./ }).waitFor();
     await frame.getByRole("button", { name: "Open in Portcullis" }).waitFor();
+    // The story stays beside it, with what its commands printed when it was written.
+    await page.getByText("Jane's certificate says who she is").waitFor();
+    await page.getByText('User "jane" cannot get secrets in the namespace "shop".').first().waitFor();
     assert.equal(await frame.getByRole("button", { name: "Share" }).isVisible(), false);
     // It follows the host's colours when they change, and what the reader has typed stays.
     await frame.getByRole("textbox", { name: "Requests" }).click();

@@ -85,7 +85,7 @@ impl Session {
     /// A session of the document `source`, with no server yet and an empty etcd.
     pub fn new(release: &'static Release, source: Rc<str>, files: Files, world: World) -> Self {
         Self {
-            variables: [("HOME".to_owned(), "/root".to_owned())].into(),
+            variables: [("HOME".to_owned(), "/home/admin".to_owned())].into(),
             status: 0,
             release,
             source,

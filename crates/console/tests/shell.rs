@@ -277,7 +277,7 @@ fn files_have_paths_and_copies() {
         ("echo a > b; echo c | tee -a b > d; cat b /tmp/d", "a\nc\nc\n"),
         ("echo a | sudo tee /etc/b > /dev/null; sudo cat /etc/b", "a\n"),
         ("sudo -u nobody ls", "sudo: command not found\n"),
-        ("echo $HOME/.kube", "/root/.kube\n"),
+        ("echo $HOME/.kube", "/home/admin/.kube\n"),
     ]);
 }
 
