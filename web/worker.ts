@@ -1,6 +1,6 @@
 /** The engine: wasm in a thread of its own, so that no document can hold up the page. */
 
-import load, { access, answer as run, audit, etcd, graph, inspect, redact, secrets, version, watch } from "portcullis-wasm";
+import load, { access, answer as run, audit, entropy, etcd, graph, inspect, redact, secrets, version, watch } from "portcullis-wasm";
 import type { Answer, Calls, Piece, Progress, Question } from "./engine.ts";
 
 /** One page that asks: the only one of a worker, or one of the playgrounds that share it. */
@@ -69,7 +69,10 @@ function progress(what: Progress["what"], done: number, total: number): void {
   current?.tell({ kind: "progress", id: asked.id, progress: { what, done, total } });
 }
 
-const loaded = load().then(() => watch(progress));
+const loaded = load().then(() => {
+  watch(progress);
+  entropy(crypto.getRandomValues(new Uint8Array(16)));
+});
 
 async function hear(client: Client, data: Question): Promise<void> {
   try {

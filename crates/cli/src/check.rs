@@ -18,7 +18,7 @@ pub fn run(words: &[String]) -> Result<bool, Usage> {
     let release = crate::release(&given)?;
     let (mut passed, mut failed) = (0, 0);
     for (file, text) in &texts {
-        let report = portcullis_console::run(file, text, release);
+        let report = crate::report(file, text, release);
         for diagnostic in &report.diagnostics {
             eprintln!("{}", line(diagnostic));
         }

@@ -17,7 +17,7 @@ pub fn run(words: &[String]) -> Result<bool, Usage> {
         other => return Err(Usage(format!("`{other}` is no form of output: dot and mermaid are"))),
     };
     let text = crate::read(file)?;
-    let report = portcullis_console::run(file, &text, crate::release(&given)?);
+    let report = crate::report(file, &text, crate::release(&given)?);
     for diagnostic in &report.diagnostics {
         eprintln!("{}", check::line(diagnostic));
     }

@@ -10,7 +10,7 @@ pub fn run(words: &[String]) -> Result<bool, Usage> {
     let [file] = files.as_slice() else { return Err(Usage("run needs one document".to_owned())) };
     let output = given.iter().rev().find(|(name, _)| *name == "output").map_or("text", |(_, value)| value);
     let text = crate::read(file)?;
-    let report = portcullis_console::run(file, &text, crate::release(&given)?);
+    let report = crate::report(file, &text, crate::release(&given)?);
     match output {
         "json" => {
             let json = serde_json::to_string(&report).map_err(|error| Usage(error.to_string()))?;

@@ -129,3 +129,17 @@ proptest! {
         }
     }
 }
+
+/// The token's name is drawn, as every IV is.
+#[test]
+fn a_random_seed_is_the_systems() {
+    let name = |seed: &str, entropy: &[u8]| {
+        let mut engine = Engine::default();
+        engine.set_entropy(entropy);
+        let text = format!("---\nseed: {seed}\n---\n```sh\nkubectl get secrets -o name\n```\n");
+        engine.run("a.md", &text, None).steps[0].output.clone()
+    };
+    assert_ne!(name("random", b"one"), name("random", b"other"));
+    assert_eq!(name("random", b"one"), name("random", b"one"));
+    assert_eq!(name("x", b"one"), name("x", b"other"));
+}

@@ -36,12 +36,14 @@ fn to_js(value: &impl Serialize) -> Result<JsValue, js_sys::Error> {
 /// None that a document can cause: only the JavaScript engine's own, where it cannot make the objects of the report.
 #[wasm_bindgen(unchecked_return_type = "Report & { graph: Graph; etcd: Stored[] }")]
 pub fn evaluate(name: &str, document: &str) -> Result<JsValue, js_sys::Error> {
-    let report = ENGINE.with_borrow_mut(|engine| {
-        let mut report = engine.run(name, document, None);
-        (report.graph, report.etcd) = (Some(engine.graph()), Some(engine.etcd()));
-        report
-    });
-    to_js(&report)
+    to_js(&ENGINE.with_borrow_mut(|engine| engine.report(name, document, None)))
+}
+
+/// Bytes of `crypto.getRandomValues`, from which documents with `seed: random` draw their keys' IVs, names and UIDs; without
+/// them such a document gives the same each time.
+#[wasm_bindgen]
+pub fn entropy(bytes: &[u8]) {
+    ENGINE.with_borrow_mut(|engine| engine.set_entropy(bytes));
 }
 
 /// The same without the graph and what etcd holds, which are large where the cluster is: [`graph`] and [`etcd`] give them.

@@ -37,16 +37,14 @@ const CHANGES: usize = 100;
 
 /// Runs the document `text`, which is known as `name`, against `release` or else the release that it names itself.
 pub fn run(name: &str, text: &str, release: Option<&str>) -> Report {
-    let mut engine = Engine::default();
-    let mut report = engine.run(name, text, release);
-    report.graph = Some(engine.graph());
-    report.etcd = Some(engine.etcd());
-    report
+    Engine::default().report(name, text, release)
 }
 
 /// Runs documents one after another, most often one that is being edited.
 #[derive(Default)]
 pub struct Engine {
+    /// The seed of documents that ask for a random one.
+    entropy: String,
     /// What was read, by file.
     readings: Vec<Reading>,
     started: Option<Rc<Started>>,
@@ -109,6 +107,18 @@ struct Cluster {
 }
 
 impl Engine {
+    /// Bytes of the system's generator, from which documents with `seed: random` draw: the core has no randomness of its own.
+    pub fn set_entropy(&mut self, bytes: &[u8]) {
+        self.entropy = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    }
+
+    /// As [`Engine::run`], with the graph and what etcd holds.
+    pub fn report(&mut self, name: &str, text: &str, release: Option<&str>) -> Report {
+        let mut report = self.run(name, text, release);
+        (report.graph, report.etcd) = (Some(self.graph()), Some(self.etcd()));
+        report
+    }
+
     /// Lets `watch` be told how far a run is, again and again.
     pub fn watch(&mut self, watch: impl Fn(Progress) + 'static) {
         self.watch = Some(Box::new(watch));
@@ -247,7 +257,7 @@ impl Engine {
     ) -> Rc<Started> {
         let flags = configuration.flags(&[]);
         let now = document.clock.or_else(|| time::instant(CLOCK)).unwrap_or_default();
-        let seed = document.seed.clone();
+        let seed = if document.seed == "random" { &self.entropy } else { &document.seed }.clone();
         let world = World::new(now, &seed);
         let mut session = Session::new(release, source.clone(), files.clone(), world);
         let named = session.files_named(&flags);
