@@ -90,7 +90,7 @@ const engine = new Engine({
     }
     byId("release").textContent = report.release;
     const sent = report.steps.reduce((sum, step) => sum + step.exchanges.length, 0);
-    byId("timing").textContent = `${sent} ${sent === 1 ? "request" : "requests"} in ${milliseconds.toFixed(1)} ms`;
+    byId("timing").textContent = `${times(sent)} in ${milliseconds.toFixed(1)} ms`;
     problems(report);
     badges(report);
     const step = Math.max(stepAt(requests?.line ?? 1), Math.min(0, steps - 1));
@@ -242,13 +242,18 @@ function mark(): void {
     const [nearest] = step.nearest;
     if (authorization?.verdict !== "Allow" && nearest) decides(nearest.rule ?? nearest.location, "miss", `nearest miss: ${nearest.failed}`);
   }
-  if (exchange?.audited?.rule) decides(exchange.audited.rule, "taken", `${exchange.audited.level}, ${times(report, exchange.audited.rule)}`);
+  const audited = exchange?.audited;
+  if (audited?.rule) {
+    const { line, path } = audited.rule;
+    const rule = report.rules.find(({ location }) => location.line === line && location.path === path);
+    decides(audited.rule, "taken", `${audited.level}, ${times(rule?.requests ?? 0)}`);
+  }
   for (const { location, requests, never } of report.rules) {
     if (decided.has(location.line)) continue;
     if (never) add(location, "idle", never);
     else if (requests === 0) add(location, "idle", "never used");
     // Of a policy one wants to know what each rule takes.
-    else if (location.object.startsWith("Policy")) add(location, "none", times(report, location));
+    else if (location.object.startsWith("Policy")) add(location, "none", times(requests));
   }
   add(here, "here");
   for (const [number, editor] of fileEditors.entries()) {
@@ -264,9 +269,7 @@ function mark(): void {
   );
 }
 
-/** How many of the document's requests a rule decided, in words. */
-function times(report: Report, location: Location): string {
-  const count = report.rules.find((rule) => rule.location.line === location.line && rule.location.path === location.path)?.requests ?? 0;
+function times(count: number): string {
   return count === 1 ? "1 request" : `${count} requests`;
 }
 
