@@ -10,6 +10,7 @@ mod process;
 mod server;
 mod settings;
 mod site;
+mod split;
 mod tools;
 
 use std::path::{Path, PathBuf};

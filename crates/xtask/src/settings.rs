@@ -13,6 +13,7 @@ use crate::Result;
 pub struct Settings {
     pub package: Package,
     pub build: Build,
+    pub first: First,
     pub test: Test,
     pub budget: Budget,
 }
@@ -35,6 +36,12 @@ pub struct Build {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct First {
+    pub documents: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Test {
     pub browser: String,
     pub driver: String,
@@ -44,6 +51,7 @@ pub struct Test {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Budget {
     pub wasm_gzip: u64,
+    pub first_gzip: u64,
 }
 
 /// Reads it, and holds it against the manifests.

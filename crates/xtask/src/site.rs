@@ -1,9 +1,19 @@
 //! The page: the wasm package by wasm-pack, then the static site by Vite.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
-use crate::process::{command, run};
-use crate::{Result, say, settings, tools};
+use crate::process::{command, output, run};
+use crate::settings::Settings;
+use crate::tools::Tools;
+use crate::{Result, say, settings, split, tools};
+
+/// What the linker wrote, below the directory of wasm-pack's builds.
+const LINKED: &str = "target/wasm/wasm32-unknown-unknown/release/portcullis_wasm.wasm";
+
+/// What wasm-bindgen calls its module.
+const WASM: &str = "portcullis_wasm_bg.wasm";
 
 /// Builds `dist/`, which works from any path of any static server.
 pub fn build(root: &Path) -> Result {
@@ -15,16 +25,71 @@ pub fn build(root: &Path) -> Result {
         let out = out.to_string_lossy();
         // "force" leaves out the search for the target below rustc's own sysroot, where ours is not; `tools` has seen to it.
         let mut arguments = vec!["build", &settings.package.path, "--target", target, "--mode", "force"];
-        arguments.extend(["--out-dir", &out]);
+        // wasm-opt has its turn when the linker's notes, which it does not know, have been read and left out.
+        arguments.extend(["--no-opt", "--out-dir", &out]);
         let features = settings.build.features.join(",");
         if !features.is_empty() {
             arguments.extend(["--", "--features", &features]);
         }
         run(&mut tools.wasm_pack(&arguments)?)?;
     }
+    parts(root, &settings, &tools)?;
     say("the page");
     run(&mut command(root, "node_modules/.bin/tsc", &["--noEmit"]))?;
     run(&mut command(root, "node_modules/.bin/vite", &["build"]))?;
     println!("   dist/ is ready");
     Ok(())
+}
+
+/// Optimises the package's wasm, and makes the page's own form of it: a first part, under the name that the whole has, and
+/// the rest.
+fn parts(root: &Path, settings: &Settings, tools: &Tools) -> Result {
+    let out = root.join("target/wasm-page");
+    let path = |name: &str| out.join(name).to_string_lossy().into_owned();
+    let whole = out.join("whole.wasm");
+    let mut made_of = vec![PathBuf::from(LINKED), "wasm-pack.toml".into(), env::current_exe().unwrap_or_default()];
+    made_of.extend(settings.first.documents.iter().map(PathBuf::from));
+    if !made_of.iter().all(|source| is_newer(&whole, &root.join(source))) {
+        say("the wasm, optimised, and in two parts (about two minutes)");
+        run(&mut tools.wasm_bindgen(&["--target", "web", "--no-demangle", "--out-dir", &path(""), LINKED]))?;
+        let bound = read(&out.join(WASM))?;
+        let probed = split::probe(&bound)?;
+        let probed_at = out.join("probed.wasm");
+        write(&probed_at, &probed.wasm)?;
+        let mut arguments = vec!["crates/xtask/src/split/ran.mjs".to_owned()];
+        arguments.extend([path("portcullis_wasm.js"), path("probed.wasm")]);
+        arguments.extend([probed.address.to_string(), probed.functions.to_string()]);
+        arguments.extend(settings.first.documents.iter().cloned());
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let ran = output(&mut command(root, "node", &arguments)).ok_or("the probed wasm did not run")?;
+        let ran: HashSet<u32> = serde_json::from_str(&ran).map_err(|error| format!("ran.mjs: {error}"))?;
+        println!("   {} of {} functions are in the first part", ran.len(), probed.functions);
+        let (first, rest) = split::split(&bound, &read(&root.join(LINKED))?, &ran)?;
+        for (name, wasm) in [(WASM, first), ("portcullis_wasm_rest.wasm", rest), ("whole.wasm", split::whole(&bound)?)]
+        {
+            write(&out.join(name), &wasm)?;
+            let file = path(name);
+            let mut arguments = vec![file.as_str(), "-o", &file];
+            arguments.extend(settings.build.wasm_opt.iter().map(String::as_str));
+            run(&mut command(root, "node_modules/.bin/wasm-opt", &arguments))?;
+        }
+        fs::remove_file(&probed_at).map_err(|error| format!("{}: {error}", probed_at.display()))?;
+    }
+    for target in &settings.package.targets {
+        write(&root.join(&settings.package.out).join(target).join(WASM), &read(&whole)?)?;
+    }
+    Ok(())
+}
+
+fn is_newer(made: &Path, source: &Path) -> bool {
+    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    modified(made).is_some_and(|made| modified(source).is_none_or(|source| source < made))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result {
+    fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -65,14 +65,21 @@ impl Tools {
             command.env("RUSTC", "/usr/bin/rustc");
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", rust_lld(&self.root)?);
         }
+        // What stands where in the data is needed to take it apart.
+        let mut flags = "-Clink-arg=--emit-relocs".to_owned();
         if let Some(sysroot) = &self.sysroot {
-            let flags = format!("--sysroot={}", sysroot.to_string_lossy());
-            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
+            flags += &format!(" --sysroot={}", sysroot.to_string_lossy());
         }
+        command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths(first.into_iter().chain(env::split_paths(&path)));
         command.env("PATH", path.map_err(|error| format!("PATH: {error}"))?);
         Ok(command)
+    }
+
+    /// A wasm-bindgen command.
+    pub fn wasm_bindgen(&self, arguments: &[&str]) -> Command {
+        command(&self.root, tools_directory(&self.root).join("bin/wasm-bindgen"), arguments)
     }
 }
 
