@@ -58,12 +58,12 @@ fn parts(root: &Path, settings: &Settings, tools: &Tools) -> Result {
         write(&probed_at, &probed.wasm)?;
         let mut arguments = vec!["crates/xtask/src/split/ran.mjs".to_owned()];
         arguments.extend([path("portcullis_wasm.js"), path("probed.wasm")]);
-        arguments.extend([probed.address.to_string(), probed.functions.to_string()]);
+        arguments.extend([probed.address.to_string(), probed.stretches.to_string()]);
         arguments.extend(settings.first.documents.iter().cloned());
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let ran = output(&mut command(root, "node", &arguments)).ok_or("the probed wasm did not run")?;
         let ran: HashSet<u32> = serde_json::from_str(&ran).map_err(|error| format!("ran.mjs: {error}"))?;
-        println!("   {} of {} functions are in the first part", ran.len(), probed.functions);
+        println!("   {} of {} stretches of code are in the first part", ran.len(), probed.stretches);
         let (first, rest) = split::split(&bound, &read(&root.join(LINKED))?, &ran)?;
         for (name, wasm) in [(WASM, first), ("portcullis_wasm_rest.wasm", rest), ("whole.wasm", split::whole(&bound)?)]
         {

@@ -2,7 +2,7 @@
 //! a symbol for each constant, and each place of the code and of the data that holds a symbol's address.
 //! Specified by [Linking.md](https://github.com/WebAssembly/tool-conventions/blob/main/Linking.md).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::ops::Range;
 
@@ -16,27 +16,37 @@ use crate::Result;
 struct Notes {
     /// The addresses of each constant; none for whatever else has a symbol.
     symbols: Vec<Range<u32>>,
-    /// Where in the file an address is held, and of which symbol.
-    in_code: Vec<(u64, usize)>,
-    in_data: Vec<(u64, usize)>,
+    in_code: Vec<Held>,
+    in_data: Vec<Held>,
 }
 
-/// The addresses of all constants that only the functions named in `others` can reach. What no symbol covers is not among them.
-pub fn of_others(linked: &[u8], others: &HashSet<&str>) -> Result<Vec<Range<u32>>> {
+/// An address that the module holds.
+struct Held {
+    /// Where in the file.
+    at: u64,
+    address: u32,
+    symbol: usize,
+}
+
+/// The addresses of all constants that nothing reaches but functions without the numbers that lead there. `numbers` has all
+/// numbers in a function's code, by the function's name; of a function that is not named all is reached. What no symbol covers
+/// is not among the addresses.
+pub fn unreached(linked: &[u8], numbers: &HashMap<&str, HashSet<u32>>) -> Result<Vec<Range<u32>>> {
     let module = Module::read(linked)?;
     let notes = read(linked, &module.data)?;
-    let others: HashSet<u32> =
-        module.names.iter().filter(|(_, name)| others.contains(name)).map(|(function, _)| *function).collect();
+    let numbers: HashMap<u32, &HashSet<u32>> =
+        module.names.iter().filter_map(|(function, name)| Some((*function, numbers.get(name)?))).collect();
     let mut todo = Vec::new();
-    for (at, symbol) in &notes.in_code {
-        let body = module.bodies.partition_point(|body| body.range().end <= *at);
-        if !others.contains(&(module.imported + body as u32)) {
-            todo.push(*symbol);
+    for held in &notes.in_code {
+        let body = module.bodies.partition_point(|body| body.range().end <= held.at);
+        let numbers = numbers.get(&(module.imported + body as u32));
+        if numbers.is_none_or(|numbers| numbers.contains(&held.address)) {
+            todo.push(held.symbol);
         }
     }
     // By the address at which the address is held.
     let mut held = Vec::new();
-    for (at, symbol) in &notes.in_data {
+    for Held { at, symbol, .. } in &notes.in_data {
         let segment = module.data.iter().rfind(|segment| segment.at <= *at).ok_or("a relocation before all data")?;
         held.push((segment.address + (at - segment.at) as u32, *symbol));
     }
@@ -51,11 +61,11 @@ pub fn of_others(linked: &[u8], others: &HashSet<&str>) -> Result<Vec<Range<u32>
             todo.extend(held.iter().skip(first).take_while(|(at, _)| *at < addresses.end).map(|(_, symbol)| *symbol));
         }
     }
-    Ok(unreached(&notes.symbols, &reached))
+    Ok(without(&notes.symbols, &reached))
 }
 
 /// The addresses of the symbols that are not reached, without those that one which is shares with them.
-fn unreached(symbols: &[Range<u32>], reached: &[bool]) -> Vec<Range<u32>> {
+fn without(symbols: &[Range<u32>], reached: &[bool]) -> Vec<Range<u32>> {
     let mut edges = Vec::new();
     for (symbol, reached) in symbols.iter().zip(reached).filter(|(symbol, _)| !symbol.is_empty()) {
         edges.extend([(symbol.start, *reached, 1), (symbol.end, *reached, -1)]);
@@ -102,9 +112,7 @@ fn read(linked: &[u8], data: &[Segment]) -> Result<Notes> {
                     for relocation in relocations.entries() {
                         let relocation = relocation.map_err(text)?;
                         if is_address(&relocation) {
-                            let at = start + u64::from(relocation.offset);
-                            held.push((at, relocation.index as usize));
-                            agree(linked, at, &relocation, &notes.symbols)?;
+                            held.push(address(linked, start, &relocation, &notes.symbols)?);
                         }
                     }
                 }
@@ -119,22 +127,24 @@ fn read(linked: &[u8], data: &[Segment]) -> Result<Notes> {
     Ok(notes)
 }
 
-/// That the address which stands there is the symbol's: what was read wrongly would take constants from functions that need them.
-fn agree(linked: &[u8], at: u64, relocation: &RelocationEntry, symbols: &[Range<u32>]) -> Result {
+/// The address that stands there. It must be the symbol's, as what was read wrongly would take constants from code that needs them.
+fn address(linked: &[u8], start: u64, relocation: &RelocationEntry, symbols: &[Range<u32>]) -> Result<Held> {
+    let at = start + u64::from(relocation.offset);
     let bytes = linked.get(at as usize..).unwrap_or_default();
-    let stands = match relocation.ty {
-        RelocationType::MemoryAddrI32 => bytes.first_chunk().map(|bytes| i32::from_le_bytes(*bytes)),
+    let address = match relocation.ty {
+        RelocationType::MemoryAddrI32 => bytes.first_chunk().map(|bytes| u32::from_le_bytes(*bytes)),
         // LEB128, always of five bytes.
         _ => bytes.first_chunk::<5>().map(|bytes| {
-            bytes.iter().rev().fold(0_i32, |number, byte| number.wrapping_shl(7) | i32::from(byte & 0x7f))
+            bytes.iter().rev().fold(0_u32, |number, byte| number.wrapping_shl(7) | u32::from(byte & 0x7f))
         }),
     };
-    let symbol = symbols.get(relocation.index as usize).filter(|symbol| !symbol.is_empty());
-    let known = symbol.map(|symbol| symbol.start.cast_signed().wrapping_add(relocation.addend as i32));
-    match known {
-        Some(known) if stands != Some(known) => Err(format!("byte {at} should hold the address {known}: {stands:?}")),
-        _ => Ok(()),
+    let address = address.ok_or("a relocation behind the file's end")?;
+    let symbol = symbols.get(relocation.index as usize).ok_or("a relocation of no symbol")?;
+    let known = symbol.start.wrapping_add(relocation.addend as u32);
+    if !symbol.is_empty() && address != known {
+        return Err(format!("byte {at} should hold the address {known}, and holds {address}"));
     }
+    Ok(Held { at, address, symbol: relocation.index as usize })
 }
 
 fn addresses(symbol: &SymbolInfo, data: &[Segment]) -> Range<u32> {

@@ -1,5 +1,5 @@
-//! The wasm in two parts, so that a page's first verdict waits for no more of it than it needs: the first part has the
-//! functions that ran when a document was evaluated, the rest has the others and is loaded behind the verdict.
+//! The wasm in two parts, so that a page's first verdict waits for no more of it than it needs: the first part has the code
+//! that ran when a document was evaluated, the rest has all other and is loaded behind the verdict.
 //!
 //! The parts share the memory and the table of functions. A call from one to the other goes through the table. Until the rest
 //! is there its slots are empty, and a call of one traps: `call_indirect` does so by the core specification. The rest brings
@@ -7,6 +7,7 @@
 
 mod constants;
 mod module;
+mod outline;
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -18,7 +19,7 @@ use wasm_encoder::{
     ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemArg,
     MemArgTarget, MemorySection, MemoryType, NameMap, NameSection, StartSection, TableSection, TableType, TypeSection,
 };
-use wasmparser::{FunctionBody, Operator, Parser};
+use wasmparser::{FunctionBody, Parser, Validator};
 
 use crate::Result;
 use module::{Module, text};
@@ -26,25 +27,30 @@ use module::{Module, text};
 /// The name under which the rest imports what the first part exports.
 const FIRST: &str = "first";
 
-/// A module that remembers which of its functions ran.
+/// A module that remembers what of it ran.
 pub struct Probed {
     pub wasm: Vec<u8>,
-    /// Where its memory has a byte for each of its functions: 1 if it ran.
+    /// Where its memory has a byte for each stretch of code between two forks: 1 if it ran.
     pub address: u64,
-    pub functions: u32,
+    pub stretches: u32,
 }
 
-/// Lets each function of `bound`, a module that wasm-bindgen wrote, note that it ran.
+/// Lets each stretch of code of `bound`, a module that wasm-bindgen wrote, note that it ran.
 pub fn probe(bound: &[u8]) -> Result<Probed> {
     let module = Module::read(bound)?;
     let memory = module.memory.ok_or("a module without memory")?;
     // Behind the memory that it starts with: what it asks for later comes behind ours.
     let address = memory.initial << 16;
-    let functions = module.own().len() as u32;
+    let mut stretches = 0;
+    for body in &module.bodies {
+        for operator in body.get_operators_reader().map_err(text)? {
+            stretches += u32::from(outline::is_fork(&operator.map_err(text)?));
+        }
+    }
     let mut wasm = wasm_encoder::Module::new();
-    let mut probe = Probe { next: address as i32, pages: u64::from(functions.div_ceil(1 << 16)) };
+    let mut probe = Probe { next: address as i32, pages: u64::from(stretches.div_ceil(1 << 16)) };
     probe.parse_core_module(&mut wasm, Parser::new(0), bound).map_err(text)?;
-    Ok(Probed { wasm: wasm.finish(), address, functions })
+    Ok(Probed { wasm: wasm.finish(), address, stretches })
 }
 
 /// `bound` without what the linker tells of itself.
@@ -72,7 +78,7 @@ impl Reencode for Whole {
 }
 
 struct Probe {
-    /// Where the next function notes that it ran.
+    /// Where the next stretch notes that it ran.
     next: i32,
     pages: u64,
 }
@@ -90,35 +96,87 @@ impl Reencode for Probe {
         body: FunctionBody,
     ) -> std::result::Result<(), reencode::Error> {
         let mut function = self.new_function_with_parsed_locals(&body)?;
-        function.instruction(&Instruction::I32Const(self.next));
-        function.instruction(&Instruction::I32Const(1));
-        function.instruction(&Instruction::I32Store8(MemArg {
-            offset: 0,
-            align: 0,
-            target: MemArgTarget::Memory(0),
-            ordering: None,
-        }));
-        self.next += 1;
-        for operator in body.get_operators_reader()? {
-            function.instruction(&self.instruction(operator?)?);
+        self.note(&mut function);
+        let mut operators = body.get_operators_reader()?;
+        while !operators.eof() {
+            let operator = operators.read()?;
+            let is_fork = outline::is_fork(&operator);
+            function.instruction(&self.instruction(operator)?);
+            if is_fork {
+                self.next += 1;
+                // Nothing may follow a function's end.
+                if !operators.eof() {
+                    self.note(&mut function);
+                }
+            }
         }
         code.function(&function);
         Ok(())
     }
 }
 
+impl Probe {
+    fn note(&self, function: &mut Function) {
+        let memory = MemArg { offset: 0, align: 0, target: MemArgTarget::Memory(0), ordering: None };
+        function.instruction(&Instruction::I32Const(self.next));
+        function.instruction(&Instruction::I32Const(1));
+        function.instruction(&Instruction::I32Store8(memory));
+    }
+}
+
 /// The two parts of `bound`, a module that wasm-bindgen wrote from what the linker wrote in `linked`. The first has the
-/// functions of `ran`, which counts the module's own functions from zero.
+/// stretches of code in `ran`, counted as a probe does.
 pub fn split(bound: &[u8], linked: &[u8], ran: &HashSet<u32>) -> Result<(Vec<u8>, Vec<u8>)> {
-    let module = Module::read(bound)?;
-    let first = |function: u32| function < module.imported || ran.contains(&(function - module.imported));
-    let others = module.names.iter().filter(|(function, _)| !first(*function)).map(|(_, name)| *name).collect();
-    let split = Split::new(&module, first, constants::of_others(linked, &others)?)?;
+    let mut module = Module::read(bound)?;
+    let functions = outline::functions(bound, &mut module, ran)?;
+    let mut numbers: HashMap<&str, HashSet<u32>> = HashMap::new();
+    // What was cut out of a function has another name.
+    for function in &functions {
+        let numbers = numbers.entry(&function.name).or_default();
+        if function.ran {
+            numbers.extend(function.code.iter().filter_map(number));
+        }
+    }
+    let constants = constants::unreached(linked, &numbers)?;
+    let split = Split::new(&module, &functions, constants)?;
     Ok((split.first()?, split.rest()?))
+}
+
+/// The number in an instruction that could be an address.
+fn number(instruction: &Instruction) -> Option<u32> {
+    match instruction {
+        Instruction::I32Const(number) => Some(number.cast_unsigned()),
+        Instruction::I32Load(place)
+        | Instruction::I64Load(place)
+        | Instruction::F32Load(place)
+        | Instruction::F64Load(place)
+        | Instruction::I32Load8S(place)
+        | Instruction::I32Load8U(place)
+        | Instruction::I32Load16S(place)
+        | Instruction::I32Load16U(place)
+        | Instruction::I64Load8S(place)
+        | Instruction::I64Load8U(place)
+        | Instruction::I64Load16S(place)
+        | Instruction::I64Load16U(place)
+        | Instruction::I64Load32S(place)
+        | Instruction::I64Load32U(place)
+        | Instruction::I32Store(place)
+        | Instruction::I64Store(place)
+        | Instruction::F32Store(place)
+        | Instruction::F64Store(place)
+        | Instruction::I32Store8(place)
+        | Instruction::I32Store16(place)
+        | Instruction::I64Store8(place)
+        | Instruction::I64Store16(place)
+        | Instruction::I64Store32(place) => Some(place.offset as u32),
+        _ => None,
+    }
 }
 
 struct Split<'a> {
     module: &'a Module<'a>,
+    /// The module's own functions, by index.
+    functions: &'a [outline::Function<'a>],
     first: Vec<u32>,
     rest: Vec<u32>,
     /// Functions of the rest that the world calls by name.
@@ -131,8 +189,13 @@ struct Split<'a> {
 }
 
 impl<'a> Split<'a> {
-    fn new(module: &'a Module<'a>, is_first: impl Fn(u32) -> bool, constants: Vec<Range<u32>>) -> Result<Self> {
-        let (first, rest): (Vec<u32>, Vec<u32>) = module.own().partition(|function| is_first(*function));
+    fn new(module: &'a Module<'a>, functions: &'a [outline::Function<'a>], constants: Vec<Range<u32>>) -> Result<Self> {
+        let own = module.imported..module.imported + functions.len() as u32;
+        let is_first = |function: u32| {
+            let own = function.checked_sub(module.imported);
+            own.is_none_or(|own| functions.get(own as usize).is_some_and(|function| function.ran))
+        };
+        let (first, rest): (Vec<u32>, Vec<u32>) = own.clone().partition(|function| is_first(*function));
         let mut doors = Vec::new();
         for export in &module.exports {
             if export.kind == wasmparser::ExternalKind::Func && !is_first(export.index) {
@@ -140,12 +203,12 @@ impl<'a> Split<'a> {
             }
         }
         let mut across: HashSet<u32> = doors.iter().map(|(_, function)| *function).collect();
-        for (function, body) in module.own().zip(&module.bodies) {
-            for operator in body.get_operators_reader().map_err(text)? {
-                if let Operator::Call { function_index: called } = operator.map_err(text)?
-                    && is_first(called) != is_first(function)
+        for (index, function) in own.zip(functions) {
+            for instruction in &function.code {
+                if let Instruction::Call(called) = instruction
+                    && is_first(*called) != is_first(index)
                 {
-                    across.insert(called);
+                    across.insert(*called);
                 }
             }
         }
@@ -163,7 +226,7 @@ impl<'a> Split<'a> {
             table.minimum += 1;
         }
         table.maximum = table.maximum.map(|_| table.minimum);
-        Ok(Self { module, first, rest, doors, slots, tables, constants })
+        Ok(Self { module, functions, first, rest, doors, slots, tables, constants })
     }
 
     /// The part that a page starts with. It imports what the whole does, and exports more than that.
@@ -190,7 +253,7 @@ impl<'a> Split<'a> {
             let signature = self.signature(*function)?;
             signatures.function(signature);
             let mut door = Function::new([]);
-            for parameter in 0..module.parameters(signature)? {
+            for parameter in 0..module.of_type(signature)?.parameters.len() as u32 {
                 door.instruction(&Instruction::LocalGet(parameter));
             }
             for instruction in self.through_the_table(*function)? {
@@ -231,14 +294,14 @@ impl<'a> Split<'a> {
         }
 
         let mut wasm = wasm_encoder::Module::new();
-        wasm.section(&self.types()?).section(&imports).section(&signatures).section(&tables).section(&memories);
+        wasm.section(&self.types()).section(&imports).section(&signatures).section(&tables).section(&memories);
         wasm.section(&globals).section(&exports);
         if let Some(start) = module.start {
             let function_index = *numbers.get(&start).ok_or("the function that starts the module never ran")?;
             wasm.section(&StartSection { function_index });
         }
         wasm.section(&self.elements(&numbers)).section(&code).section(&data);
-        Ok(self.finish(wasm, &numbers))
+        self.finish(wasm, &numbers)
     }
 
     /// The other part, which imports all that is shared from the first.
@@ -258,22 +321,26 @@ impl<'a> Split<'a> {
             }
         }
         let mut wasm = wasm_encoder::Module::new();
-        wasm.section(&self.types()?).section(&imports).section(&self.signatures(&self.rest)?);
+        wasm.section(&self.types()).section(&imports).section(&self.signatures(&self.rest)?);
         wasm.section(&self.elements(&numbers)).section(&self.code(&self.rest, &numbers)?).section(&data);
-        Ok(self.finish(wasm, &numbers))
+        self.finish(wasm, &numbers)
     }
 
-    fn types(&self) -> Result<TypeSection> {
+    fn types(&self) -> TypeSection {
         let mut types = TypeSection::new();
-        if let Some(reader) = &self.module.types {
-            RoundtripReencoder.parse_type_section(&mut types, reader.clone()).map_err(text)?;
+        for found in &self.module.types {
+            types.ty().function(found.parameters.iter().copied(), found.results.iter().copied());
         }
-        Ok(types)
+        types
+    }
+
+    fn function(&self, function: u32) -> Result<&outline::Function<'a>> {
+        let own = function.checked_sub(self.module.imported).and_then(|own| self.functions.get(own as usize));
+        own.ok_or_else(|| format!("there is no function {function}"))
     }
 
     fn signature(&self, function: u32) -> Result<u32> {
-        let signature = self.module.signatures.get(function as usize);
-        Ok(*signature.ok_or_else(|| format!("there is no function {function}"))?)
+        self.module.signature(function).or_else(|_| Ok(self.function(function)?.signature))
     }
 
     fn signatures(&self, functions: &[u32]) -> Result<FunctionSection> {
@@ -323,26 +390,25 @@ impl<'a> Split<'a> {
     fn code(&self, functions: &[u32], numbers: &HashMap<u32, u32>) -> Result<CodeSection> {
         let mut code = CodeSection::new();
         for function in functions {
-            let body = self.module.bodies.get((function - self.module.imported) as usize);
-            let body = body.ok_or_else(|| format!("function {function} has no body"))?;
-            let mut function = RoundtripReencoder.new_function_with_parsed_locals(body).map_err(text)?;
-            for operator in body.get_operators_reader().map_err(text)? {
-                match operator.map_err(text)? {
-                    Operator::Call { function_index } => match numbers.get(&function_index) {
+            let outline::Function { locals, code: instructions, .. } = self.function(*function)?;
+            let mut function = Function::new_with_locals_types(locals.iter().copied());
+            for instruction in instructions {
+                match instruction {
+                    Instruction::Call(called) => match numbers.get(called) {
                         Some(number) => {
                             function.instruction(&Instruction::Call(*number));
                         }
                         None => {
-                            for instruction in self.through_the_table(function_index)? {
+                            for instruction in self.through_the_table(*called)? {
                                 function.instruction(&instruction);
                             }
                         }
                     },
-                    Operator::ReturnCall { .. } | Operator::RefFunc { .. } => {
+                    Instruction::ReturnCall(_) | Instruction::RefFunc(_) => {
                         return Err("a function is named by an instruction that is no call".to_owned());
                     }
                     other => {
-                        function.instruction(&RoundtripReencoder.instruction(other).map_err(text)?);
+                        function.instruction(other);
                     }
                 }
             }
@@ -358,9 +424,13 @@ impl<'a> Split<'a> {
     }
 
     /// With the functions' names, by which wasm-opt orders them, and what it may use.
-    fn finish(&self, mut wasm: wasm_encoder::Module, numbers: &HashMap<u32, u32>) -> Vec<u8> {
-        let mut named: Vec<(u32, &str)> =
-            self.module.names.iter().filter_map(|(function, name)| Some((*numbers.get(function)?, *name))).collect();
+    fn finish(&self, mut wasm: wasm_encoder::Module, numbers: &HashMap<u32, u32>) -> Result<Vec<u8>> {
+        let mut named: Vec<(u32, &str)> = Vec::new();
+        for (function, number) in numbers {
+            if let Ok(function) = self.function(*function) {
+                named.push((*number, &function.name));
+            }
+        }
         named.sort_unstable();
         let mut functions = NameMap::new();
         for (number, name) in named {
@@ -372,7 +442,9 @@ impl<'a> Split<'a> {
         if let Some(features) = self.module.features {
             wasm.section(&CustomSection { name: "target_features".into(), data: features.into() });
         }
-        wasm.finish()
+        let wasm = wasm.finish();
+        Validator::new().validate_all(&wasm).map_err(text)?;
+        Ok(wasm)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
+use wasm_encoder::{BlockType, ValType};
 use wasmparser::{
     ConstExpr, Data, DataKind, ElementItems, ElementKind, Export, FunctionBody, Global, Import, Imports, KnownCustom,
-    MemoryType, Name, Parser, Payload, TableType, TypeRef, TypeSectionReader,
+    MemoryType, Name, Parser, Payload, TableType, TypeRef,
 };
 
 use crate::Result;
@@ -12,7 +14,7 @@ use crate::Result;
 /// What a module holds. Functions are named by their index: those imported first, then its own.
 #[derive(Default)]
 pub struct Module<'a> {
-    pub types: Option<TypeSectionReader<'a>>,
+    pub types: Vec<Type>,
     pub imports: Vec<Import<'a>>,
     /// How many of the imports are functions.
     pub imported: u32,
@@ -32,6 +34,13 @@ pub struct Module<'a> {
     pub names: Vec<(u32, &'a str)>,
     /// The section that tells what the compiler may use.
     pub features: Option<&'a [u8]>,
+}
+
+/// What a function takes and gives.
+#[derive(Clone, Default, PartialEq)]
+pub struct Type {
+    pub parameters: Vec<ValType>,
+    pub results: Vec<ValType>,
 }
 
 /// A piece of data.
@@ -55,7 +64,14 @@ impl<'a> Module<'a> {
 
     fn section(&mut self, payload: Payload<'a>) -> Result {
         match payload {
-            Payload::TypeSection(types) => self.types = Some(types),
+            Payload::TypeSection(types) => {
+                for found in types.into_iter_err_on_gc_types() {
+                    let found = found.map_err(text)?;
+                    let types = |types| RoundtripReencoder.val_types(types).map_err(text);
+                    let (parameters, results) = (types(found.params().to_vec())?, types(found.results().to_vec())?);
+                    self.types.push(Type { parameters, results });
+                }
+            }
             Payload::ImportSection(imports) => {
                 for import in imports {
                     let Imports::Single(_, import) = import.map_err(text)? else {
@@ -138,11 +154,33 @@ impl<'a> Module<'a> {
         Ok(())
     }
 
-    /// How many parameters a function of this type has.
-    pub fn parameters(&self, signature: u32) -> Result<u32> {
-        let types = self.types.clone().into_iter().flat_map(|types| types.into_iter_err_on_gc_types());
-        let found = types.map(|found| found.map_err(text)).nth(signature as usize).ok_or("a type that is none")?;
-        Ok(found?.params().len() as u32)
+    /// The number of a function's type.
+    pub fn signature(&self, function: u32) -> Result<u32> {
+        let signature = self.signatures.get(function as usize);
+        Ok(*signature.ok_or_else(|| format!("there is no function {function}"))?)
+    }
+
+    /// The type of this number.
+    pub fn of_type(&self, number: u32) -> Result<&Type> {
+        self.types.get(number as usize).ok_or_else(|| format!("there is no type {number}"))
+    }
+
+    /// What a block takes from the stack and leaves there.
+    pub fn of_block(&self, kind: BlockType) -> Result<Type> {
+        match kind {
+            BlockType::Empty => Ok(Type::default()),
+            BlockType::Result(result) => Ok(Type { parameters: Vec::new(), results: vec![result] }),
+            BlockType::FunctionType(number) => self.of_type(number).cloned(),
+        }
+    }
+
+    /// The number of a type, which may be a new one.
+    pub fn type_index(&mut self, wanted: Type) -> u32 {
+        let known = self.types.iter().position(|known| *known == wanted);
+        known.unwrap_or_else(|| {
+            self.types.push(wanted);
+            self.types.len() - 1
+        }) as u32
     }
 
     /// The functions that the module does not import.
