@@ -2,11 +2,10 @@
 //!
 //! RBAC alone, at the document's end: `system:masters` may do everything besides, nodes what the Node authorizer gives them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use portcullis_core::authorization::rbac::Grant;
 use portcullis_core::release::Release;
 use portcullis_core::request::RequestInfo;
+use portcullis_core::sort::{SortedMap, SortedSet};
 use serde::Serialize;
 
 use crate::Engine;
@@ -76,11 +75,11 @@ pub fn access(
     let release = session.release();
     let grants: Vec<Grant<'_>> =
         session.cluster().iter().flat_map(|it| it.authorizers.informers().rbac().grants()).collect();
-    let subjects: BTreeSet<String> = grants.iter().map(who).collect();
+    let subjects: SortedSet<String> = grants.iter().map(who).collect();
     let named = grants.iter().flat_map(|grant| [grant.namespace(), grant.subject_namespace()]);
-    let namespaces: BTreeSet<&str> = named.filter(|namespace| !namespace.is_empty()).collect();
+    let namespaces: SortedSet<&str> = named.filter(|namespace| !namespace.is_empty()).collect();
     let resources = resources(release, &grants);
-    let mut rows: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
+    let mut rows: SortedMap<String, Vec<Cell>> = SortedMap::new();
     let chosen: Vec<&str> = match resource {
         "" if subject.is_empty() => Vec::new(),
         "" => resources.iter().map(String::as_str).collect(),
@@ -93,7 +92,7 @@ pub fn access(
         .filter(|(who, _)| subject.is_empty() || who == subject)
         .collect();
     // `use`, `impersonate`, `bind` and whatever else a rule of this table says.
-    let special: BTreeSet<&str> = mine
+    let special: SortedSet<&str> = mine
         .iter()
         .flat_map(|(_, grant)| grant.granted.verbs.iter().map(move |verb| (grant, verb.as_str())))
         .filter(|(_, verb)| *verb != "*" && !VERBS.contains(verb))
@@ -108,7 +107,7 @@ pub fn access(
                 let Some(all) = grant.reaches(&request) else { continue };
                 let row = if resource.is_empty() { what } else { who };
                 let none = || Cell { answer: "no", granted: Vec::new() };
-                let cells = rows.entry(row.to_owned()).or_insert_with(|| verbs.iter().map(|_| none()).collect());
+                let cells = rows.get_or_insert_with(row.to_owned(), || verbs.iter().map(|_| none()).collect());
                 let Some(cell) = cells.get_mut(column) else { continue };
                 if all || cell.answer == "no" {
                     cell.answer = if all { "yes" } else { "some" };
@@ -146,7 +145,7 @@ fn resources(release: &Release, grants: &[Grant<'_>]) -> Vec<String> {
         groups.flat_map(move |group| rule.resources.iter().filter(|it| *it != "*").map(move |it| title(it, group)))
     });
     let paths = grants.iter().flat_map(|grant| &grant.granted.non_resource_urls).filter(|path| *path != "*").cloned();
-    served.chain(named).chain(paths).collect::<BTreeSet<String>>().into_iter().collect()
+    served.chain(named).chain(paths).collect::<SortedSet<String>>().into_iter().collect()
 }
 
 fn request(verb: &str, namespace: &str, what: &str) -> RequestInfo {

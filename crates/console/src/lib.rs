@@ -1,5 +1,7 @@
 //! What people type: the shell and its commands, and the Markdown documents that hold them.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+
 pub mod access;
 pub mod arguments;
 pub mod audit;

@@ -1,6 +1,5 @@
 //! One document being run: the server, the files, the shell's variables, and the clock.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +9,7 @@ use portcullis_core::graph::View;
 use portcullis_core::manifest::{Diagnostic, Object, Origin, Standing};
 use portcullis_core::release::Release;
 use portcullis_core::request::Request;
+use portcullis_core::sort::SortedMap;
 use portcullis_core::storage::{Entry, Format, Store};
 use portcullis_core::world::World;
 
@@ -42,14 +42,14 @@ pub type Unreachable = (u8, String);
 #[derive(Clone)]
 pub struct Session {
     /// The shell's variables.
-    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) variables: SortedMap<String, String>,
     /// The exit status of the last command.
     pub(crate) status: u8,
     release: &'static Release,
     source: Rc<str>,
     files: Files,
     /// What redirections wrote, by name, with the line of the step.
-    written: BTreeMap<String, (Vec<u8>, u32)>,
+    written: SortedMap<String, (Vec<u8>, u32)>,
     world: World,
     line: u32,
     origin: Option<Rc<Origin>>,
@@ -85,12 +85,12 @@ impl Session {
     /// A session of the document `source`, with no server yet and an empty etcd.
     pub fn new(release: &'static Release, source: Rc<str>, files: Files, world: World) -> Self {
         Self {
-            variables: [("HOME".to_owned(), "/home/admin".to_owned())].into(),
+            variables: SortedMap::from_iter([("HOME".to_owned(), "/home/admin".to_owned())]),
             status: 0,
             release,
             source,
             files,
-            written: BTreeMap::new(),
+            written: SortedMap::new(),
             world,
             line: 0,
             origin: None,

@@ -2,6 +2,8 @@
 //!
 //! Pure: no I/O, no clock, no randomness of its own. Which room knows which, ARCHITECTURE.md says.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+
 pub mod admission;
 pub mod apiserver;
 pub mod audit;

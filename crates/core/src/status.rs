@@ -2,10 +2,9 @@
 //!
 //! Behaviour: `apimachinery/pkg/api/errors/errors.go` and `apimachinery/pkg/util/validation/field/errors.go`.
 
-use std::collections::BTreeSet;
-
 use crate::manifest::{Map, Value};
 use crate::request::quote;
+use crate::sort::SortedSet;
 
 /// What the server answers where it does not answer an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -302,7 +301,7 @@ impl std::fmt::Display for FieldError {
 
 /// The text of several errors: each once, in brackets where there is more than one (`field.ErrorList.ToAggregate`).
 pub fn aggregate(errors: &[FieldError]) -> String {
-    let mut seen = BTreeSet::new();
+    let mut seen = SortedSet::new();
     let texts: Vec<String> =
         errors.iter().map(FieldError::to_string).filter(|text| seen.insert(text.clone())).collect();
     match texts.as_slice() {

@@ -4,7 +4,6 @@
 //! has not changed is kept: what was read, the server as it first started, the cluster as loaded. All that is a matter of
 //! time alone: a kept engine and a new one give the same report.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +11,7 @@ use portcullis_core::apiserver::cluster::Loaded;
 use portcullis_core::apiserver::{File, Files};
 use portcullis_core::manifest::{Diagnostic, Object, Reading, Severity};
 use portcullis_core::release::Release;
+use portcullis_core::sort::SortedSet;
 use portcullis_core::world::{World, time};
 
 mod configuration;
@@ -71,7 +71,7 @@ struct Last {
     text: String,
     session: Session,
     /// The keys that its requests wrote.
-    written: BTreeSet<String>,
+    written: SortedSet<String>,
 }
 
 /// All that the first start of a server depends on.
@@ -157,7 +157,7 @@ impl Engine {
         diagnostics.extend(session.take_warnings());
         let (log, deliveries) = session.audit();
         let exchanges = || steps.iter().flat_map(|step: &report::Step| &step.exchanges);
-        let written: BTreeSet<String> =
+        let written: SortedSet<String> =
             exchanges().flat_map(|exchange| &exchange.etcd).map(|write| write.key.clone()).collect();
         // What a step creates was no mistake, and neither is what a step deletes.
         let mut problems = session.problems();
@@ -239,7 +239,7 @@ impl Engine {
                 number += 1;
                 before += block.text.len();
             }
-            files.entry(path).or_insert_with(|| block.file(source));
+            files.get_or_insert_with(path, || block.file(source));
         }
         self.readings.truncate(number);
         (files, configuration)

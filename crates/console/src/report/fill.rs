@@ -1,7 +1,5 @@
 //! What the rooms of the server say, in the words of the report.
 
-use std::collections::BTreeSet;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_core::apiserver;
@@ -11,6 +9,7 @@ use portcullis_core::graph;
 use portcullis_core::manifest::{self, Severity, Standing};
 use portcullis_core::release::Release;
 use portcullis_core::request::RequestInfo;
+use portcullis_core::sort::SortedSet;
 use portcullis_core::storage::{self, Format, Store, Unreadable};
 
 use super::summary::summary;
@@ -154,7 +153,7 @@ const LONGEST: usize = 64 << 10;
 const MOST: usize = 500;
 
 /// What etcd holds. The bytes are those of the keys in `written` and of objects that the user's text holds.
-pub fn etcd(store: &Store, format: &Format, written: &BTreeSet<String>) -> Vec<Stored> {
+pub fn etcd(store: &Store, format: &Format, written: &SortedSet<String>) -> Vec<Stored> {
     let mut left = MOST;
     let stored = store.range("").map(|(key, entry)| {
         let (provider, key_name) = entry.provider(key, format);
@@ -183,7 +182,7 @@ pub fn etcd(store: &Store, format: &Format, written: &BTreeSet<String>) -> Vec<S
 }
 
 /// How many Secrets of the document stand in plain text while others, or those written next, are encrypted.
-pub fn plain_secrets(store: &Store, format: &Format, written: &BTreeSet<String>) -> usize {
+pub fn plain_secrets(store: &Store, format: &Format, written: &SortedSet<String>) -> usize {
     const SECRETS: &str = "/registry/secrets/";
     let (mut plain, mut encrypted) = (0, !format.writes_plain(SECRETS));
     for (key, entry) in store.range(SECRETS) {

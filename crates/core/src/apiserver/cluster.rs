@@ -1,6 +1,5 @@
 //! The cluster behind a server: its store, and everybody who watches it.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::rest::{self, fill_system_fields, list, member, set, text};
@@ -10,6 +9,7 @@ use crate::authorization::{Authorizers, Informers, Mode};
 use crate::encryption::Failure;
 use crate::manifest::{Diagnostic, Map, Object, PathStep, Severity, Value};
 use crate::release::Release;
+use crate::sort::SortedMap;
 use crate::storage::{Entry, Format, Store};
 use crate::world::{World, time};
 
@@ -45,7 +45,7 @@ pub struct Before {
     pub(super) modes: Vec<Mode>,
 }
 
-pub(super) type Touched = BTreeMap<String, Option<Rc<Object>>>;
+pub(super) type Touched = SortedMap<String, Option<Rc<Object>>>;
 
 /// What became of an object that was loaded.
 #[derive(Clone, Debug)]

@@ -4,7 +4,6 @@
 //! They look only at what requests wrote: loaded objects are the cluster as found.
 //! Behaviour: `pkg/controller/{namespace,serviceaccount,garbagecollector}`; tokens in `pkg/serviceaccount/jwt.go`.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -14,6 +13,7 @@ use super::cluster::{Cluster, set_condition};
 use super::rest::{fill_system_fields, generate_name, list, member, remove_dependents, set, text};
 use crate::authentication::service_account;
 use crate::manifest::{Map, Object, Value};
+use crate::sort::SortedMap;
 use crate::storage::Entry;
 use crate::world::{World, time};
 
@@ -204,7 +204,7 @@ impl Cluster {
         let readable = |prefix: String| {
             self.store.range(&prefix).filter_map(|(_, entry)| entry.object.as_ref().ok().cloned()).collect::<Vec<_>>()
         };
-        let mut load: BTreeMap<String, usize> = readable(nodes.key("", ""))
+        let mut load: SortedMap<String, usize> = readable(nodes.key("", ""))
             .iter()
             .filter(|node| member(&node.value, "spec.unschedulable") != Some(&Value::Bool(true)))
             .map(|node| (node.name().to_owned(), 0))

@@ -3,9 +3,8 @@
 //! Behaviour: `cmd/kube-apiserver/app/options`, `pkg/kubeapiserver/options`, `apiserver/pkg/server/options` and
 //! `spf13/pflag`. Every flag of the release is accepted; [`super::start`] says which have an effect here.
 
-use std::collections::BTreeMap;
-
 use crate::request::quote;
+use crate::sort::SortedMap;
 
 /// Flags that take a text, or a value that nothing here looks at.
 const TEXTS: &str = "address admission-control admission-control-config-file advertise-address apiserver-count \
@@ -60,10 +59,10 @@ const GATES: [(&str, bool); 16] = [
 ];
 
 /// The values of flags by name, and of feature gates.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Flags {
-    values: BTreeMap<String, String>,
-    gates: BTreeMap<&'static str, bool>,
+    values: SortedMap<String, String>,
+    gates: SortedMap<&'static str, bool>,
 }
 
 impl Flags {
@@ -167,7 +166,7 @@ impl Flags {
             self.gates.insert(gate, on);
             if name == "AllAlpha" {
                 for (gate, _) in GATES.iter().filter(|(_, is_alpha)| *is_alpha) {
-                    self.gates.entry(gate).or_insert(on);
+                    self.gates.get_or_insert_with(gate, || on);
                 }
             }
         }

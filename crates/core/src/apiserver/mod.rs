@@ -20,7 +20,6 @@ mod wire;
 
 pub use server::{Server, Stopped};
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::admission;
@@ -28,6 +27,7 @@ use crate::audit;
 use crate::authentication::{Identity, User};
 use crate::authorization::Decision;
 use crate::request::{Request, RequestInfo};
+use crate::sort::SortedMap;
 use crate::storage;
 
 /// A file that a flag names, as the user gave it.
@@ -42,7 +42,7 @@ pub struct File {
 }
 
 /// Files by the name that flags and commands use.
-pub type Files = BTreeMap<String, File>;
+pub type Files = SortedMap<String, File>;
 
 /// An HTTP response as it goes over the wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 //! Behaviour: `apiserver/pkg/endpoints/filters/audit.go` and, where the gate `AdvancedAuditing` is off,
 //! `legacy_audit.go`; start errors of `apiserver/pkg/server/options/audit.go`.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
@@ -14,6 +13,7 @@ use super::{Delivery, Level, Policy, Recorded, Stage};
 use crate::authentication::User;
 use crate::manifest::{Diagnostic, Location, Severity, Value, json};
 use crate::request::{Request, RequestInfo, Url, quote};
+use crate::sort::SortedSet;
 use crate::world::{World, time};
 
 /// The audit configuration of one run of the server, and what its batches hold.
@@ -25,7 +25,7 @@ pub struct Auditor {
     webhook: Option<Webhook>,
     outbox: Outbox,
     /// Rules that were warned of, and for what.
-    warned: BTreeSet<(usize, &'static str)>,
+    warned: SortedSet<(usize, &'static str)>,
 }
 
 /// What left the server since it was last taken.

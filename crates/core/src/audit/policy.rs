@@ -4,13 +4,13 @@
 //! the file with `ugorji/go`, by way of JSON with sorted members: member names count with their case, and errors name
 //! the byte of that JSON.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Level;
 use crate::authentication::User;
 use crate::manifest::{self, Document, Location, Object, Origin, PathStep, Value, json, yaml};
 use crate::request::{RequestInfo, quote};
+use crate::sort::SortedMap;
 
 const API_VERSION: &str = "audit.k8s.io/v1alpha1";
 
@@ -26,7 +26,7 @@ pub struct Policy {
 #[derive(Clone, Debug, Default)]
 struct Index {
     /// By API group and resource: the rules that name it, in order.
-    named: BTreeMap<String, BTreeMap<String, Vec<usize>>>,
+    named: SortedMap<String, SortedMap<String, Vec<usize>>>,
     /// The other rules, in order: every one that is not about resources by name.
     others: Vec<usize>,
 }
@@ -136,9 +136,9 @@ impl Index {
                 continue;
             }
             for entry in &rule.resources {
-                let group = index.named.entry(entry.group.clone()).or_default();
+                let group = index.named.get_or_default(entry.group.clone());
                 for resource in &entry.resources {
-                    let rules = group.entry(resource.clone()).or_default();
+                    let rules = group.get_or_default(resource.clone());
                     if rules.last() != Some(&at) {
                         rules.push(at);
                     }

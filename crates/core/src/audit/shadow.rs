@@ -10,6 +10,7 @@ use super::Policy;
 use super::policy::{Rule, path_matches};
 use crate::authentication::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
 use crate::manifest::{Diagnostic, Standing};
+use crate::sort;
 
 /// A rule that nothing reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,7 +220,7 @@ impl<'p> Universe<'p> {
 }
 
 fn distinct<T: Ord>(mut texts: Vec<T>) -> Vec<T> {
-    texts.sort();
+    sort::by(&mut texts, T::cmp);
     texts.dedup();
     texts
 }

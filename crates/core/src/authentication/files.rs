@@ -3,12 +3,11 @@
 //! Behaviour: `apiserver/pkg/authentication/token/tokenfile`, `apiserver/plugin/pkg/authenticator/password/passwordfile`,
 //! and Go's `encoding/csv`, which reads both.
 
-use std::collections::BTreeMap;
-
 use super::User;
+use crate::sort::SortedMap;
 
 /// `token,user,uid[,"group1,group2"]` per line: users by token, the last line of a token counts. Fails as the server's start does.
-pub(super) fn tokens(path: &str, text: &str) -> Result<BTreeMap<String, User>, String> {
+pub(super) fn tokens(path: &str, text: &str) -> Result<SortedMap<String, User>, String> {
     users(text)
         .map(|user| {
             user?.map_err(|columns| {
@@ -21,7 +20,7 @@ pub(super) fn tokens(path: &str, text: &str) -> Result<BTreeMap<String, User>, S
 }
 
 /// `password,user,uid[,"group1,group2"]` per line: password and user by user name. Fails as the server's start does.
-pub(super) fn passwords(path: &str, text: &str) -> Result<BTreeMap<String, (String, User)>, String> {
+pub(super) fn passwords(path: &str, text: &str) -> Result<SortedMap<String, (String, User)>, String> {
     users(text)
         .map(|user| match user? {
             Ok((password, user)) => Ok((user.name.clone(), (password, user))),

@@ -3,7 +3,6 @@
 //! Behaviour: <https://kubernetes.io/docs/reference/access-authn-authz/authentication/>; the order of the authenticators
 //! is that of `pkg/kubeapiserver/authenticator/config.go`.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use base64::Engine;
@@ -11,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use crate::manifest::Object;
 use crate::request::Request;
+use crate::sort::SortedMap;
 
 mod files;
 pub mod impersonation;
@@ -54,8 +54,8 @@ pub struct Identity {
 /// Client certificates and service account tokens are always accepted: a document has no key files to switch them on with.
 #[derive(Clone, Debug)]
 pub struct Authenticators {
-    passwords: Option<BTreeMap<String, (String, User)>>,
-    tokens: Option<BTreeMap<String, User>>,
+    passwords: Option<SortedMap<String, (String, User)>>,
+    tokens: Option<SortedMap<String, User>>,
     /// `--anonymous-auth`, unless AlwaysAllow forces it off.
     pub anonymous: bool,
     /// `--insecure-allow-any-token`.

@@ -4,13 +4,13 @@
 //! `apiserver/pkg/server/storage/storage_factory.go`. The text is decoded by `encoding/json` behind `ghodss/yaml`: names
 //! of members are compared without case, numbers and booleans become strings where a string is wanted.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::cipher::Cipher;
 use super::{Key, Provider, ProviderKind, Transformer};
 use crate::manifest::{Map, Value, base64, yaml};
 use crate::request::quote;
+use crate::sort::SortedMap;
 
 const MORE_THAN_ONE: &str =
     "more than one provider specified in a single element, should split into different list elements";
@@ -19,13 +19,13 @@ const MORE_THAN_ONE: &str =
 #[derive(Clone, Debug)]
 pub struct Config {
     /// By group and resource as the file names them; the resource `*` stands for all of its group.
-    transformers: BTreeMap<(String, String), Transformer>,
+    transformers: SortedMap<(String, String), Transformer>,
     plain: Transformer,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { transformers: BTreeMap::new(), plain: Transformer { providers: None } }
+        Self { transformers: SortedMap::new(), plain: Transformer { providers: None } }
     }
 }
 
@@ -50,7 +50,7 @@ impl Config {
             "" => return Err("invalid configuration file, missing Kind".into()),
             kind => return Err(format!("invalid configuration kind {} provided", quote(kind))),
         }
-        let mut lists: BTreeMap<(String, String), Vec<Rc<Provider>>> = BTreeMap::new();
+        let mut lists: SortedMap<(String, String), Vec<Rc<Provider>>> = SortedMap::new();
         for entry in &file.resources {
             let mut providers = Vec::with_capacity(entry.providers.len());
             for provider in &entry.providers {
@@ -59,7 +59,7 @@ impl Config {
             for name in &entry.resources {
                 // The first dot ends the resource: `deployments.extensions`.
                 let (resource, group) = name.split_once('.').unwrap_or((name, ""));
-                lists.entry((group.into(), resource.into())).or_default().extend(providers.iter().cloned());
+                lists.get_or_default((group.into(), resource.into())).extend(providers.iter().cloned());
             }
         }
         let transformers =

@@ -6,12 +6,12 @@
 //!
 //! Behaviour: `plugin/pkg/auth/authorizer/node/graph.go` and `graph_populator.go` of Kubernetes 1.7.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
 use std::iter::once;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use crate::manifest::{Location, Object};
+use crate::sort::{self, SortedMap, SortedSet};
 
 mod problems;
 mod references;
@@ -70,20 +70,24 @@ pub struct Vertex(NonZeroU32);
 /// One end, the node that the edge is tagged with, the other end. `None`, no tag, sorts first.
 type Edge = (Vertex, Option<Vertex>, Vertex);
 
-type Names = HashMap<Rc<str>, Vertex>;
+/// Up to a million, which a B-tree keeps side by side.
+#[expect(clippy::disallowed_types, reason = "the one B-tree of all")]
+type Edges = std::collections::BTreeSet<Edge>;
+
+type Names = SortedMap<Rc<str>, Vertex>;
 
 /// The graph. An added, changed or deleted object touches its own edges only.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     /// By kind, namespace and name.
-    index: [HashMap<Rc<str>, Names>; 6],
+    index: [SortedMap<Rc<str>, Names>; 6],
     /// By handle, from 1.
     entries: Vec<Entry>,
     free: Vec<Vertex>,
     /// `(from, tag, to)`.
-    forward: BTreeSet<Edge>,
+    forward: Edges,
     /// `(to, tag, from)`.
-    backward: BTreeSet<Edge>,
+    backward: Edges,
 }
 
 #[derive(Clone, Debug)]
@@ -269,17 +273,17 @@ impl Graph {
     /// The graph for a view, at most `limit` vertices of it: whole pods and volumes with what they refer to, by namespace
     /// and name, then the rest. What no edge touches and no text of the user holds is left out.
     pub fn view(&self, limit: usize) -> View {
-        let names = self.index.iter().flat_map(HashMap::values).flat_map(HashMap::values);
+        let names = self.index.iter().flat_map(SortedMap::values).flat_map(SortedMap::values);
         let worth = |entry: &Entry| {
             let own = entry.object.as_ref().is_some_and(|object| object.origin.is_some());
             entry.degree > 0 || own || entry.kind == Kind::Node
         };
         let entries = names.filter_map(|vertex| Some((*vertex, self.entry(*vertex)?)));
+        // In order, as the index is.
         let mut all: Vec<(Vertex, &Entry)> = entries.filter(|(_, entry)| worth(entry)).collect();
-        all.sort_by(|(_, one), (_, two)| one.key().cmp(&two.key()));
         let hidden = all.len().saturating_sub(limit);
         if hidden > 0 {
-            let mut shown = HashSet::new();
+            let mut shown = SortedSet::new();
             for (vertex, _) in all.iter().filter(|(_, entry)| entry.refers()) {
                 let group: Vec<Vertex> = once(*vertex).chain(self.neighbours(*vertex)).collect();
                 if shown.len() + group.iter().filter(|it| !shown.contains(*it)).count() > limit {
@@ -294,7 +298,8 @@ impl Graph {
                 fits
             });
         }
-        let position: HashMap<Vertex, usize> = all.iter().enumerate().map(|(at, (vertex, _))| (*vertex, at)).collect();
+        let position: SortedMap<Vertex, usize> =
+            all.iter().enumerate().map(|(at, (vertex, _))| (*vertex, at)).collect();
         let mut edges = Vec::new();
         for (at, (_, entry)) in all.iter().enumerate() {
             let Some(object) = entry.object.as_ref().filter(|_| entry.refers()) else { continue };
@@ -305,7 +310,7 @@ impl Graph {
                 edges.push(ViewEdge { from, to, location: object.location(&reference.path) });
             }
         }
-        edges.sort_by_key(|edge| (edge.from, edge.to));
+        sort::by(&mut edges, |one: &ViewEdge, other| (one.from, one.to).cmp(&(other.from, other.to)));
         edges.dedup_by_key(|edge| (edge.from, edge.to));
         let vertices = all.iter().map(|(_, entry)| ViewVertex {
             kind: entry.kind,
@@ -326,7 +331,7 @@ impl Graph {
     /// The far ends of the edges of `near` with this very tag.
     fn ends<'a>(
         &'a self,
-        edges: &'a BTreeSet<Edge>,
+        edges: &'a Edges,
         near: Vertex,
         tag: Option<Vertex>,
     ) -> impl Iterator<Item = Vertex> + use<'a> {
@@ -377,7 +382,7 @@ impl Graph {
             }
         };
         if let Some(names) = self.index.get_mut(kind as usize) {
-            names.entry(namespace).or_default().insert(name, vertex);
+            names.get_or_default(namespace).insert(name, vertex);
         }
         vertex
     }

@@ -1,9 +1,8 @@
 //! What a person can mend in the objects that the graph is made of.
 
-use std::rc::Rc;
-
 use super::{Graph, Kind, Vertex, references};
 use crate::manifest::{Diagnostic, Object, PathStep, Severity, Value};
+use crate::sort::SortedMap;
 
 /// How many problems of one sort are told: a dump without its secrets names thousands.
 const TOLD: usize = 20;
@@ -50,12 +49,10 @@ impl Graph {
         })
     }
 
-    fn sorted(&self, kind: Kind) -> impl Iterator<Item = Vertex> + use<> {
-        let names = self.index.get(kind as usize).into_iter().flatten();
-        let mut all: Vec<(&Rc<str>, &Rc<str>, Vertex)> =
-            names.flat_map(|(namespace, names)| names.iter().map(move |(name, at)| (namespace, name, *at))).collect();
-        all.sort();
-        all.into_iter().map(|(.., vertex)| vertex).collect::<Vec<_>>().into_iter()
+    /// By namespace and name.
+    fn sorted(&self, kind: Kind) -> impl Iterator<Item = Vertex> {
+        let names = self.index.get(kind as usize).into_iter().flat_map(SortedMap::values);
+        names.flat_map(SortedMap::values).copied()
     }
 }
 

@@ -3,13 +3,12 @@
 //! Behaviour: `apiserver/pkg/storage/etcd3/store.go`; keys in `apiserver/pkg/registry/generic/registry/store.go`.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::rc::Rc;
 
 use crate::encryption::{self, Failure, Transformer};
 use crate::manifest::{Object, Value};
 use crate::release::Release;
+use crate::sort::SortedMap;
 use crate::world::World;
 
 pub mod codec;
@@ -69,7 +68,7 @@ pub struct Entry {
 /// etcd: ordered keys and one revision counter. `Clone` is a snapshot, which costs nothing until one of the two is written to.
 #[derive(Clone, Debug)]
 pub struct Store {
-    entries: Rc<BTreeMap<Rc<str>, Entry>>,
+    entries: Rc<SortedMap<Rc<str>, Entry>>,
     revision: u64,
 }
 
@@ -177,9 +176,8 @@ impl Store {
 
     /// The keys that begin with `prefix`, in order.
     pub fn range(&self, prefix: &str) -> impl Iterator<Item = (&str, &Entry)> {
-        let from: (Bound<&str>, Bound<&str>) = (Bound::Included(prefix), Bound::Unbounded);
         self.entries
-            .range::<str, _>(from)
+            .range_from(prefix)
             .take_while(move |(key, _)| key.starts_with(prefix))
             .map(|(key, entry)| (&**key, entry))
     }
@@ -263,7 +261,7 @@ impl Store {
 
     /// The server with this format ends: what it encrypted is encrypted now, before its keys are gone.
     pub fn close(&mut self, format: &Format) {
-        for (key, entry) in Rc::make_mut(&mut self.entries) {
+        for (key, entry) in Rc::make_mut(&mut self.entries).iter_mut() {
             if format.transformer(key).writes_plain() {
                 entry.plain |= entry.bytes.get().is_none();
             } else {
@@ -277,7 +275,7 @@ impl Store {
     /// Errors: it meets a value at which it ends.
     pub fn open(&mut self, format: &Format) -> Result<bool, Failure> {
         let mut as_before = true;
-        for (key, entry) in Rc::make_mut(&mut self.entries) {
+        for (key, entry) in Rc::make_mut(&mut self.entries).iter_mut() {
             if entry.bytes.get().is_none() {
                 // A plain value whose bytes nobody asked for: whether it can be read does not depend on what is in it.
                 match format.transformer(key).read(key, MAGIC) {

@@ -3,14 +3,13 @@
 //! Behaviour: `pkg/kubectl/cmd/create_*.go` and the generators beside `pkg/kubectl/generate.go` of release 1.7. The bodies
 //! are those of typed objects: members in Go's order, `creationTimestamp` null.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_core::apiserver::rest::names;
 use portcullis_core::manifest::{Map, Value, json};
 use portcullis_core::request::quote;
 use portcullis_core::sort;
+use portcullis_core::sort::SortedMap;
 
 use super::Run;
 use super::client::Error;
@@ -95,7 +94,7 @@ pub fn config_map(run: &mut Run<'_>) -> Result<(), Error> {
 }
 
 /// The data as a value, or null where there is none.
-fn map(data: &BTreeMap<String, String>, encode: fn(&str) -> String) -> Value {
+fn map(data: &SortedMap<String, String>, encode: fn(&str) -> String) -> Value {
     let map: Map<String, Value> = data.iter().map(|(key, value)| (key.clone(), encode(value).into())).collect();
     if map.is_empty() { Value::Null } else { map.into() }
 }
@@ -112,7 +111,7 @@ pub fn secret_generic(run: &mut Run<'_>) -> Result<(), Error> {
     secret(run, &name, data, &kind)
 }
 
-fn secret(run: &mut Run<'_>, name: &str, data: BTreeMap<String, String>, kind: &str) -> Result<(), Error> {
+fn secret(run: &mut Run<'_>, name: &str, data: SortedMap<String, String>, kind: &str) -> Result<(), Error> {
     let template = r#"{"kind":"Secret","apiVersion":"v1","metadata":"$metadata","data":"$data","type":"$type"}"#;
     let data = map(&data, |value| STANDARD.encode(value));
     finish(run, name, object(template, name, &[("data", data), ("type", some(kind))]))
@@ -143,7 +142,7 @@ pub fn secret_docker_registry(run: &mut Run<'_>) -> Result<(), Error> {
         &[("user", user.into()), ("password", password.into()), ("email", email.into()), ("auth", auth.into())],
     );
     let file = Value::Object(Map::from_iter([(server, entry)]));
-    let data = BTreeMap::from([(".dockercfg".to_owned(), json::to_string(&file))]);
+    let data = SortedMap::from_iter([(".dockercfg".to_owned(), json::to_string(&file))]);
     secret(run, &name, data, "kubernetes.io/dockercfg")
 }
 
@@ -156,7 +155,7 @@ pub fn secret_docker_registry(run: &mut Run<'_>) -> Result<(), Error> {
 pub fn secret_tls(run: &mut Run<'_>) -> Result<(), Error> {
     let command = "create secret tls";
     let name = name(run, command)?;
-    let mut data = BTreeMap::new();
+    let mut data = SortedMap::new();
     for (flag, key) in [("cert", "tls.crt"), ("key", "tls.key")] {
         let path = run.flags.text(flag);
         if path.is_empty() {
@@ -170,7 +169,7 @@ pub fn secret_tls(run: &mut Run<'_>) -> Result<(), Error> {
 }
 
 /// Keys and values of `--from-file`, `--from-literal` and `--from-env-file`.
-fn data(run: &Run<'_>, kind: &str) -> Result<BTreeMap<String, String>, Error> {
+fn data(run: &Run<'_>, kind: &str) -> Result<SortedMap<String, String>, Error> {
     let (files, literals) = (run.flags.all("from-file"), run.flags.all("from-literal"));
     let env = run.flags.text("from-env-file");
     if !env.is_empty() && (!files.is_empty() || !literals.is_empty()) {
@@ -178,7 +177,7 @@ fn data(run: &Run<'_>, kind: &str) -> Result<BTreeMap<String, String>, Error> {
     }
     let file = run.file_reader();
     let read = |path: &str| file(path).ok_or_else(|| format!("error reading {path}: no such file or directory"));
-    let mut data = BTreeMap::new();
+    let mut data = SortedMap::new();
     for source in files {
         let (key, path) = match source.split_once('=') {
             None => (source.rsplit('/').next().unwrap_or(source), source),
@@ -215,7 +214,7 @@ fn data(run: &Run<'_>, kind: &str) -> Result<BTreeMap<String, String>, Error> {
     Ok(data)
 }
 
-fn add(data: &mut BTreeMap<String, String>, kind: &str, key: &str, value: String) -> Result<(), Error> {
+fn add(data: &mut SortedMap<String, String>, kind: &str, key: &str, value: String) -> Result<(), Error> {
     let wrong = names::config_key(key);
     if !wrong.is_empty() {
         return Err(format!("{} is not a valid key name for a {kind}: {}", quote(key), wrong.join(";")).into());
@@ -296,7 +295,7 @@ fn policy(run: &mut Run<'_>, command: &str, kind: &str) -> Result<(), Error> {
         return Err("at least one resource must be specified".into());
     }
     let names = once(run.flags.all("resource-name"));
-    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut groups: SortedMap<String, Vec<String>> = SortedMap::new();
     for word in resources {
         let (resource, below) = word.split_once('/').map_or((word, None), |(word, below)| (word, Some(below)));
         let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
@@ -318,7 +317,7 @@ fn policy(run: &mut Run<'_>, command: &str, kind: &str) -> Result<(), Error> {
             known?;
         }
         let resource = below.map_or(resource.to_owned(), |below| format!("{resource}/{below}"));
-        let resources = groups.entry(group.to_owned()).or_default();
+        let resources = groups.get_or_default(group.to_owned());
         if !resources.contains(&resource) {
             resources.push(resource);
         }

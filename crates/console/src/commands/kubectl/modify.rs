@@ -2,11 +2,10 @@
 //!
 //! Behaviour: `pkg/kubectl/cmd/label.go`, `annotate.go` and `patch.go` of release 1.7.
 
-use std::collections::BTreeMap;
-
 use portcullis_core::apiserver::rest::names;
 use portcullis_core::manifest::{Map, Value, json, yaml};
 use portcullis_core::request::quote;
+use portcullis_core::sort::SortedMap;
 
 use super::Run;
 use super::client::Error;
@@ -15,7 +14,7 @@ use super::value::{at, metadata_map, set_metadata};
 
 /// What a command line changes: the keys that it sets and those that it takes away.
 struct Pairs {
-    set: BTreeMap<String, String>,
+    set: SortedMap<String, String>,
     remove: Vec<String>,
 }
 
@@ -37,7 +36,7 @@ fn split(arguments: &[String], what: &str) -> Result<(Vec<String>, Vec<String>),
 /// As the server says, or what is wrong with the command line. So for all of these.
 pub fn label(run: &mut Run<'_>) -> Result<(), Error> {
     let parsed = split(&run.flags.arguments, "label").and_then(|(objects, specs)| {
-        let mut pairs = Pairs { set: BTreeMap::new(), remove: Vec::new() };
+        let mut pairs = Pairs { set: SortedMap::new(), remove: Vec::new() };
         for spec in specs {
             match spec.split_once('=') {
                 Some((_, value)) if value.contains('=') => return Err(format!("invalid label spec: {spec}")),
@@ -66,7 +65,7 @@ pub fn label(run: &mut Run<'_>) -> Result<(), Error> {
 /// See above.
 pub fn annotate(run: &mut Run<'_>) -> Result<(), Error> {
     let parsed = split(&run.flags.arguments, "annotation").and_then(|(objects, specs)| {
-        let mut pairs = Pairs { set: BTreeMap::new(), remove: Vec::new() };
+        let mut pairs = Pairs { set: SortedMap::new(), remove: Vec::new() };
         for spec in specs {
             match spec.split_once('=') {
                 Some((key, value)) => drop(pairs.set.insert(key.to_owned(), value.to_owned())),

@@ -2,12 +2,11 @@
 //!
 //! Behaviour: `pkg/registry/core/service/rest.go`, `ipallocator` and `portallocator`. Ranges are the defaults of the flags.
 
-use std::collections::BTreeSet;
-
 use super::{list, member, set, text};
 use crate::apiserver::cluster::Cluster;
 use crate::manifest::Value;
 use crate::release::ResourceType;
+use crate::sort::SortedSet;
 use crate::status::{FieldError, Qualified, Status};
 use crate::world::World;
 
@@ -23,7 +22,7 @@ pub(in crate::apiserver) fn allocate(
         |error: FieldError| Err(Status::invalid(Qualified { group: "", name: services.kind }, &name, &[error]));
     let kind = text(service, "spec.type").to_owned();
     let has_node_ports = matches!(kind.as_str(), "NodePort" | "LoadBalancer");
-    let (mut ips, mut ports) = (BTreeSet::new(), BTreeSet::new());
+    let (mut ips, mut ports) = (SortedSet::new(), SortedSet::new());
     for (_, entry) in cluster.store.range(&services.key("", "")) {
         let Ok(object) = &entry.object else { continue };
         // More than there can be: the rest changes nothing.

@@ -4,13 +4,12 @@
 //! Metadata, RBAC and what tells users apart from nodes are complete. Of pods, services and volumes the shape is checked
 //! (names, images, ports, variables, mounts) and not each source of a volume; of workloads the selector and the template.
 
-use std::collections::BTreeSet;
-
 use super::names::{self, Rule};
 use super::selector::label_selector_matches;
 use super::{list, member, text};
 use crate::manifest::Value;
 use crate::request::quote;
+use crate::sort::SortedSet;
 use crate::status::FieldError;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -170,9 +169,10 @@ fn metadata_update(new: &Value, old: &Value) -> Vec<FieldError> {
         ));
     }
     if member(old, "metadata.deletionTimestamp").is_some() {
-        let before: BTreeSet<&str> = list(old, "metadata.finalizers").iter().filter_map(Value::as_str).collect();
-        let after: BTreeSet<&str> = list(new, "metadata.finalizers").iter().filter_map(Value::as_str).collect();
-        let added: Vec<String> = after.difference(&before).map(|finalizer| quote(finalizer)).collect();
+        let before: SortedSet<&str> = list(old, "metadata.finalizers").iter().filter_map(Value::as_str).collect();
+        let after: SortedSet<&str> = list(new, "metadata.finalizers").iter().filter_map(Value::as_str).collect();
+        let added: Vec<String> =
+            after.iter().filter(|it| !before.contains(*it)).map(|finalizer| quote(finalizer)).collect();
         if !added.is_empty() {
             let detail = format!(
                 "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
@@ -402,7 +402,7 @@ fn service(object: &Value, errors: &mut Vec<FieldError>) {
     if ports.is_empty() && cluster_ip != "None" && kind != "ExternalName" {
         errors.push(FieldError::required("spec.ports", ""));
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = SortedSet::new();
     for (index, port) in ports.iter().enumerate() {
         let field = |key: &str| format!("spec.ports[{index}].{key}");
         let name = text(port, "name");
@@ -538,7 +538,7 @@ fn workload(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
 }
 
 fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let mut volumes = BTreeSet::new();
+    let mut volumes = SortedSet::new();
     for (index, volume) in list(spec, "volumes").iter().enumerate() {
         let field = format!("{path}.volumes[{index}].name");
         let name = text(volume, "name");
@@ -555,7 +555,7 @@ fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
             volumes.insert(name);
         }
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = SortedSet::new();
     if list(spec, "containers").is_empty() {
         errors.push(FieldError::required(format!("{path}.containers"), ""));
     }
@@ -617,8 +617,8 @@ fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
 fn container<'a>(
     container: &'a Value,
     path: &str,
-    volumes: &BTreeSet<&str>,
-    seen: &mut BTreeSet<&'a str>,
+    volumes: &SortedSet<&str>,
+    seen: &mut SortedSet<&'a str>,
     errors: &mut Vec<FieldError>,
 ) {
     let field = |key: &str| format!("{path}.{key}");
@@ -659,7 +659,7 @@ fn container<'a>(
             name => reasons(&field, name, names::c_identifier(name), errors),
         }
     }
-    let mut mounts = BTreeSet::new();
+    let mut mounts = SortedSet::new();
     for (index, mount) in list(container, "volumeMounts").iter().enumerate() {
         let field = |key: &str| format!("{path}.volumeMounts[{index}].{key}");
         match text(mount, "name") {

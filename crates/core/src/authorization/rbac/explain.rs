@@ -1,22 +1,22 @@
 //! Why RBAC allows a request, or what came near where it does not.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Binding, Role, Rule, RuleResolver, Subject, distance};
 use crate::authorization::{Attributes, Because, Failed, NearMiss, listed, or_core};
 use crate::manifest::{Location, PathStep};
 use crate::request::RequestInfo;
+use crate::sort::SortedMap;
 
 impl RuleResolver {
     /// The binding and the rule that allow the request: the binding's subject, then the role's rule. Empty where none does.
     pub fn because(&self, attributes: &Attributes<'_>) -> Vec<Because> {
         let request = attributes.request;
-        let bindings: BTreeMap<_, _> = self
+        let bindings: SortedMap<_, _> = self
             .applying(attributes.user, &request.namespace)
             .map(|(name, binding)| ((&binding.namespace, name), binding))
             .collect();
-        let allowing = bindings.into_values().find_map(|binding| {
+        let allowing = bindings.values().copied().find_map(|binding| {
             let role = self.role(binding)?;
             let at = role.rules.iter().position(|rule| rule.allows(request))?;
             let subject = binding.subjects.iter().position(|it| it.applies_to(attributes.user, &binding.namespace))?;
@@ -42,14 +42,14 @@ impl RuleResolver {
     /// Every binding that names the user or one of its groups, with the first thing that failed; nearest first: what
     /// fails in few and small parts.
     pub fn nearest(&self, attributes: &Attributes<'_>) -> Vec<NearMiss> {
-        let mut bindings = BTreeMap::new();
+        let mut bindings = SortedMap::new();
         for scoped in self.naming(attributes.user) {
             for names in scoped.values() {
                 bindings.extend(names.iter().map(|(name, binding)| ((&binding.namespace, name), binding)));
             }
         }
         let mut misses: Vec<(u8, NearMiss)> =
-            bindings.into_values().map(|binding| self.miss(binding, attributes.request)).collect();
+            bindings.values().copied().map(|binding| self.miss(binding, attributes.request)).collect();
         crate::sort::by(&mut misses, |(away, one), (further, other)| (away, one.failed).cmp(&(further, other.failed)));
         misses.into_iter().map(|(_, miss)| miss).collect()
     }

@@ -3,12 +3,11 @@
 //! Told is only what is certain. Resources of groups that are not built in, made-up resources and verbs of one's own
 //! (`use`, `impersonate`) are somebody's business.
 
-use std::collections::BTreeMap;
-
 use super::{Binding, GROUP, Role, Rule, RuleResolver, base};
 use crate::authorization::listed;
 use crate::manifest::{Diagnostic, Object, PathStep, Standing};
 use crate::release::{Release, ResourceType};
+use crate::sort::SortedMap;
 
 /// How many problems are told: a dump of some other cluster may hold thousands.
 const TOLD: usize = 20;
@@ -21,7 +20,7 @@ struct Fault {
 }
 
 /// Built-in resources by their plural, in every group that has them. With a glance at it most rules are done.
-type Known<'a> = BTreeMap<&'a str, Vec<&'a ResourceType>>;
+type Known<'a> = SortedMap<&'a str, Vec<&'a ResourceType>>;
 
 impl RuleResolver {
     /// Every rule of the roles that the user's text holds; none where there are more than `most`.
@@ -62,7 +61,7 @@ impl RuleResolver {
             }
             role.sound.set(problems.len() == before);
         }
-        let bindings = self.bindings.values().flat_map(BTreeMap::values).filter(|it| it.object.origin.is_some());
+        let bindings = self.bindings.values().flat_map(SortedMap::values).filter(|it| it.object.origin.is_some());
         let bindings = bindings.flat_map(|binding| {
             let role = self.unresolvable(binding).map(|message| (vec![PathStep::Key("roleRef")], message));
             let subjects = binding.subjects.iter().enumerate().filter_map(|(at, subject)| {
@@ -93,7 +92,7 @@ impl RuleResolver {
         let labels = role.object.metadata().and_then(|metadata| metadata.get("labels")?.as_object());
         let is_part = labels.into_iter().flatten().any(|(label, _)| label.starts_with("rbac.authorization.k8s.io/"));
         let names = |binding: &Binding| self.role(binding).is_some_and(|bound| std::ptr::eq(bound, role));
-        !is_part && !self.bindings.values().flat_map(BTreeMap::values).any(|binding| names(binding))
+        !is_part && !self.bindings.values().flat_map(SortedMap::values).any(|binding| names(binding))
     }
 
     fn unresolvable(&self, binding: &Binding) -> Option<String> {
@@ -134,7 +133,7 @@ fn warning(object: &Object, path: &[PathStep<'_>], message: String) -> Option<Di
 fn known(release: &Release) -> Known<'_> {
     let mut known = Known::new();
     for resource in release.resources() {
-        known.entry(resource.resource).or_default().push(resource);
+        known.get_or_default(resource.resource).push(resource);
     }
     known
 }

@@ -4,7 +4,6 @@
 //! `plugin/pkg/auth/authorizer/rbac/rbac.go` and `pkg/registry/rbac/validation/rule.go`.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
@@ -12,6 +11,7 @@ use super::{Attributes, Because, Failed, Verdict, aggregate};
 use crate::authentication::User;
 use crate::manifest::{Map, Object, Value};
 use crate::request::{RequestInfo, quote};
+use crate::sort::SortedMap;
 
 mod access;
 mod explain;
@@ -282,17 +282,17 @@ struct Binding {
 }
 
 /// By namespace (`""` at cluster scope), then by name.
-type Scoped<T> = BTreeMap<Rc<str>, BTreeMap<Rc<str>, T>>;
+type Scoped<T> = SortedMap<Rc<str>, SortedMap<Rc<str>, T>>;
 
 /// All roles and bindings, and who is named by which: the cost of a decision depends on the bindings that name the user
 /// and not on those of others.
 #[derive(Clone, Debug, Default)]
 pub struct RuleResolver {
-    cluster_roles: HashMap<Rc<str>, Role>,
-    roles: HashMap<Rc<str>, HashMap<Rc<str>, Role>>,
+    cluster_roles: SortedMap<Rc<str>, Role>,
+    roles: SortedMap<Rc<str>, SortedMap<Rc<str>, Role>>,
     bindings: Scoped<Rc<Binding>>,
-    users: HashMap<Rc<str>, Scoped<Rc<Binding>>>,
-    groups: HashMap<Rc<str>, Scoped<Rc<Binding>>>,
+    users: SortedMap<Rc<str>, Scoped<Rc<Binding>>>,
+    groups: SortedMap<Rc<str>, Scoped<Rc<Binding>>>,
 }
 
 impl RuleResolver {
@@ -310,7 +310,7 @@ impl RuleResolver {
                 self.cluster_roles.insert(name.into(), Role::new(object));
             }
             "Role" => {
-                self.roles.entry(namespace.into()).or_default().insert(name.into(), Role::new(object));
+                self.roles.get_or_default(namespace.into()).insert(name.into(), Role::new(object));
             }
             _ => {
                 self.remove_binding(namespace, name);
@@ -339,8 +339,8 @@ impl RuleResolver {
     fn insert_binding(&mut self, binding: Rc<Binding>, name: Rc<str>) {
         for named in binding.subjects.iter().filter_map(|subject| subject.names(&binding.namespace)) {
             let bindings = match named {
-                Named::User(user) => self.users.entry(user).or_default(),
-                Named::Group(group) => self.groups.entry(group).or_default(),
+                Named::User(user) => self.users.get_or_default(user),
+                Named::Group(group) => self.groups.get_or_default(group),
             };
             insert(bindings, &binding, name.clone());
         }
@@ -388,7 +388,7 @@ impl RuleResolver {
     pub fn rules_for(&self, user: &User, namespace: &str) -> (Vec<Rule>, Vec<String>) {
         let mut rules = Vec::new();
         let mut errors = Vec::new();
-        let bindings: BTreeMap<_, _> =
+        let bindings: SortedMap<_, _> =
             self.applying(user, namespace).map(|(name, binding)| ((&binding.namespace, name), binding)).collect();
         for binding in bindings.values() {
             match self.role(binding) {
@@ -501,7 +501,7 @@ impl Binding {
 }
 
 fn insert(bindings: &mut Scoped<Rc<Binding>>, binding: &Rc<Binding>, name: Rc<str>) {
-    bindings.entry(binding.namespace.clone()).or_default().insert(name, binding.clone());
+    bindings.get_or_default(binding.namespace.clone()).insert(name, binding.clone());
 }
 
 fn remove(bindings: &mut Scoped<Rc<Binding>>, namespace: &str, name: &str) {
