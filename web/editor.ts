@@ -8,15 +8,14 @@
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { yaml } from "@codemirror/lang-yaml";
 import { HighlightStyle, StreamLanguage, indentUnit, syntaxHighlighting } from "@codemirror/language";
-import { type Diagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
-import { EditorState, type Extension, RangeSet, StateEffect, StateField, type Text } from "@codemirror/state";
+import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
+import { EditorState, type Extension, RangeSet, StateEffect, StateField, type Text, type TransactionSpec } from "@codemirror/state";
 import {
   Decoration,
   type DecorationSet,
   EditorView,
   GutterMarker,
   WidgetType,
-  drawSelection,
   gutter,
   highlightActiveLineGutter,
   keymap,
@@ -59,14 +58,21 @@ export interface Listener {
   line?(line: number): void;
 }
 
-const setMarks = StateEffect.define<Mark[]>();
-const setSigns = StateEffect.define<Sign[]>();
+/** What is shown beside a text. */
+export interface Notes {
+  marks: Mark[];
+  problems: Problem[];
+  signs: Sign[];
+}
+
+const setMarks = StateEffect.define<DecorationSet>();
+const setSigns = StateEffect.define<RangeSet<GutterMarker>>();
 
 const marks = StateField.define<DecorationSet>({
   create: () => Decoration.none,
   update(set, transaction) {
     set = set.map(transaction.changes);
-    for (const effect of transaction.effects) if (effect.is(setMarks)) set = decorate(transaction.newDoc, effect.value);
+    for (const effect of transaction.effects) if (effect.is(setMarks)) set = effect.value;
     return set;
   },
   provide: (field) => EditorView.decorations.from(field),
@@ -120,15 +126,34 @@ const signs = StateField.define<RangeSet<GutterMarker>>({
   create: () => RangeSet.empty,
   update(set, transaction) {
     set = set.map(transaction.changes);
-    for (const effect of transaction.effects) {
-      if (!effect.is(setSigns)) continue;
-      const text = transaction.newDoc;
-      const within = effect.value.filter((sign) => sign.line <= text.lines);
-      set = RangeSet.of(within.map((sign) => new SignMarker(sign).range(text.line(sign.line).from)), true);
-    }
+    for (const effect of transaction.effects) if (effect.is(setSigns)) set = effect.value;
     return set;
   },
 });
+
+function signed(text: Text, signs: Sign[]): RangeSet<GutterMarker> {
+  const within = signs.filter((sign) => sign.line <= text.lines);
+  return RangeSet.of(within.map((sign) => new SignMarker(sign).range(text.line(sign.line).from)), true);
+}
+
+function diagnosed(text: Text, problems: Problem[]): Diagnostic[] {
+  return problems.flatMap(({ line, column, severity, message }) => {
+    if (line < 1 || line > text.lines) return [];
+    const whole = text.line(line);
+    const from = Math.min(whole.from + Math.max(column - 1, 0), whole.to);
+    // From the place to the end of the word that stands there.
+    const word = /^\S+/.exec(whole.text.slice(from - whole.from))?.[0].length ?? 0;
+    return [{ from, to: column === 0 ? whole.to : from + word, severity, message }];
+  });
+}
+
+/** Whether these are the diagnostics that an editor shows already, where its text has moved them. */
+function diagnoses(state: EditorState, diagnostics: Diagnostic[]): boolean {
+  const shown: Diagnostic[] = [];
+  forEachDiagnostic(state, (each, from, to) => shown.push({ ...each, from, to }));
+  const told = (all: Diagnostic[]) => all.map(({ from, to, severity, message }) => `${from} ${to} ${severity} ${message}`).sort().join("\n");
+  return told(shown) === told(diagnostics);
+}
 
 /** Words, strings, variables and comments of a command line. */
 const shell = StreamLanguage.define<{ quote: string; first: boolean }>({
@@ -177,8 +202,7 @@ const theme = EditorView.theme({
   "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6", overflow: "auto" },
   ".cm-content": { padding: "8px 0 40px", caretColor: "var(--ink)" },
-  ".cm-cursor": { borderLeftColor: "var(--ink)" },
-  "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--picked) !important" },
+  ".cm-line::selection, .cm-line ::selection": { backgroundColor: "var(--picked)" },
   ".cm-line": { padding: "0 12px 0 8px" },
   ".cm-gutters": { backgroundColor: "transparent", color: "var(--dim)", border: "none" },
   ".cm-lineNumbers .cm-gutterElement": { padding: "0 4px 0 12px", minWidth: "36px" },
@@ -244,8 +268,6 @@ const languages: Record<Kind, Extension> = {
 
 export class Editor {
   readonly #view: EditorView;
-  /** What kinds of things the editor shows beside its text. */
-  readonly #shown = new Set<string>();
 
   constructor(host: HTMLElement, label: string, kind: Kind, text: string | Text, listener: Listener) {
     const root = host.attachShadow({ mode: "open" });
@@ -257,7 +279,6 @@ export class Editor {
         theme,
         syntaxHighlighting(colours),
         history(),
-        drawSelection(),
         highlightActiveLineGutter(),
         indentUnit.of("  "),
         EditorState.tabSize.of(8),
@@ -266,7 +287,6 @@ export class Editor {
         keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
         EditorView.domEventHandlers({ beforeinput: replaceSelection }),
         EditorView.updateListener.of((update) => {
-          if (update.docChanged) listener.change?.(update.state.doc);
           if (update.selectionSet || update.docChanged) {
             const line = update.state.doc.lineAt(update.state.selection.main.head).number;
             if (line !== update.startState.doc.lineAt(update.startState.selection.main.head).number) listener.line?.(line);
@@ -274,7 +294,16 @@ export class Editor {
         }),
       ],
     });
-    this.#view = new EditorView({ state, parent: root, root });
+    this.#view = new EditorView({
+      state,
+      parent: root,
+      root,
+      dispatchTransactions(transactions, view) {
+        // Whoever hears of the text gets to work while the view is drawn.
+        if (transactions.some(({ docChanged }) => docChanged)) listener.change?.(transactions.at(-1)?.newDoc ?? view.state.doc);
+        view.update(transactions);
+      },
+    });
   }
 
   get text(): string {
@@ -286,36 +315,18 @@ export class Editor {
     return this.#view.state.doc.lineAt(this.#view.state.selection.main.head).number;
   }
 
-  mark(marks: Mark[]): void {
-    if (this.#quiet("marks", marks)) return;
-    this.#view.dispatch({ effects: setMarks.of(marks) });
-  }
-
-  /** Whether there is nothing to show of a kind and was nothing before: an update of the view would cost and change nothing. */
-  #quiet(kind: string, shown: unknown[]): boolean {
-    const before = this.#shown.has(kind);
-    if (shown.length > 0) this.#shown.add(kind);
-    else this.#shown.delete(kind);
-    return shown.length === 0 && !before;
-  }
-
-  sign(signs: Sign[]): void {
-    this.#view.dispatch({ effects: setSigns.of(signs) });
-  }
-
-  diagnose(problems: Problem[]): void {
-    if (this.#quiet("problems", problems)) return;
-    const text = this.#view.state.doc;
-    const diagnostics: Diagnostic[] = [];
-    for (const { line, column, severity, message } of problems) {
-      if (line < 1 || line > text.lines) continue;
-      const whole = text.line(line);
-      const from = Math.min(whole.from + Math.max(column - 1, 0), whole.to);
-      // From the place to the end of the word that stands there.
-      const word = /^\S+/.exec(whole.text.slice(from - whole.from))?.[0].length ?? 0;
-      diagnostics.push({ from, to: column === 0 ? whole.to : from + word, severity, message });
-    }
-    this.#view.dispatch(setDiagnostics(this.#view.state, diagnostics));
+  /** Shows this instead of what was shown before. What is the same is left alone: an update of the view has the browser lay it out. */
+  annotate({ marks: marked, problems, signs: beside }: Notes): void {
+    const { state } = this.#view;
+    const changes: TransactionSpec[] = [];
+    const decorations = decorate(state.doc, marked);
+    if (!RangeSet.eq([state.field(marks)], [decorations])) changes.push({ effects: setMarks.of(decorations) });
+    const markers = signed(state.doc, beside);
+    const before = state.field(signs, false);
+    if (before && !RangeSet.eq([before], [markers])) changes.push({ effects: setSigns.of(markers) });
+    const diagnostics = diagnosed(state.doc, problems);
+    if (!diagnoses(state, diagnostics)) changes.push(setDiagnostics(state, diagnostics));
+    if (changes.length > 0) this.#view.dispatch(...changes);
   }
 
   /** Brings lines into view, with the cursor at the first of them. */

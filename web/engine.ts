@@ -112,7 +112,7 @@ export class Engine {
   /** Asks for the report of a document; one that waits is replaced by it. */
   evaluate(document: Composed): void {
     this.#waiting = document;
-    queueMicrotask(() => void this.#send());
+    void this.#send();
   }
 
   /** Gives up on the question at hand. */

@@ -5,7 +5,7 @@ import { element, byId } from "./dom.ts";
 import { type Composed, Document, type Place } from "./document.ts";
 import { Opening, dropTarget } from "./open.ts";
 import { embedded, isEmbedded } from "./embedded.ts";
-import { Editor, type Mark, type Problem } from "./editor.ts";
+import { Editor, type Mark, type Notes, type Problem, type Sign } from "./editor.ts";
 import { Engine } from "./engine.ts";
 import { blank, examples } from "./examples.ts";
 import { LONGEST_LINK, linkTo, openLink } from "./share.ts";
@@ -32,8 +32,8 @@ const views: { name: string; load: () => Promise<View<Part>> }[] = [
 let doc = new Document("");
 let fileEditors: Editor[] = [];
 let requests: Editor | undefined;
-/** The newest report, and the text that it is about. */
-let latest: { report: Report; of: Composed } | undefined;
+/** The newest report, the text that it is about, and what is wrong with that. */
+let latest: { report: Report; of: Composed; found: Found[] } | undefined;
 let selection: Selection = { step: -1, exchange: -1 };
 /** The location that was clicked last. */
 let here: Location | undefined;
@@ -76,7 +76,7 @@ const page: Page = {
 const engine = new Engine({
   progress: (progress) => opening?.loading(progress),
   report(report, of, milliseconds) {
-    latest = { report, of };
+    latest = { report, of, found: find(report, of) };
     opening?.answered(of);
     const steps = report.steps.length;
     if (fresh) {
@@ -91,7 +91,7 @@ const engine = new Engine({
     byId("release").textContent = report.release;
     const sent = report.steps.reduce((sum, step) => sum + step.exchanges.length, 0);
     byId("timing").textContent = `${times(sent)} in ${milliseconds.toFixed(1)} ms`;
-    problems(report);
+    problems(latest.found);
     badges(report);
     const step = Math.max(stepAt(requests?.line ?? 1), Math.min(0, steps - 1));
     select({ step, exchange: step === selection.step ? selection.exchange : -1 });
@@ -214,7 +214,7 @@ function placeOf(line: number): Place | undefined {
 /** Shows what the selected request's verdict rests on, and every verdict in the gutter. */
 function mark(): void {
   if (!latest) return;
-  const { report } = latest;
+  const { report, found } = latest;
   const marks: { editor: Place["editor"]; mark: Mark }[] = [];
   const add = (location: Location | undefined, kind: Mark["kind"], note?: string) => {
     const place = location && placeOf(location.line);
@@ -256,17 +256,18 @@ function mark(): void {
     else if (location.object.startsWith("Policy")) add(location, "none", times(requests));
   }
   add(here, "here");
-  for (const [number, editor] of fileEditors.entries()) {
-    editor.mark(marks.filter((each) => each.editor === number).map((each) => each.mark));
-  }
-  requests?.mark(marks.filter((each) => each.editor === "requests").map((each) => each.mark));
-  requests?.sign(
-    report.steps.flatMap((step, index) => {
-      const place = placeOf(step.line);
-      const { sign, word, kind } = ofStep(step);
-      return place ? [{ line: place.line, text: `${sign} ${word}`, kind, current: index === selection.step }] : [];
-    }),
-  );
+  const signs = report.steps.flatMap((step, index) => {
+    const place = placeOf(step.line);
+    const { sign, word, kind } = ofStep(step);
+    return place ? [{ line: place.line, text: `${sign} ${word}`, kind, current: index === selection.step }] : [];
+  });
+  const of = (editor: Place["editor"], signs: Sign[]): Notes => ({
+    marks: marks.filter((each) => each.editor === editor).map((each) => each.mark),
+    problems: problemsOf(found, editor),
+    signs,
+  });
+  for (const [number, editor] of fileEditors.entries()) editor.annotate(of(number, []));
+  requests?.annotate(of("requests", signs));
 }
 
 function times(count: number): string {
@@ -285,24 +286,32 @@ function go(location: Location): void {
   editor?.focus();
 }
 
-/** What is wrong with the document: in the gutters, and as a list for what the gutters cannot show. */
-function problems(report: Report): void {
-  // What ends too early is found behind its last line.
-  const found = report.diagnostics.map((diagnostic) => {
-    const line = placeOf(diagnostic.line) ? diagnostic.line : diagnostic.line - 1;
-    return { diagnostic, line, place: placeOf(line) };
+/** Something that is wrong with the document, and where that is shown. */
+interface Found {
+  diagnostic: Report["diagnostics"][number];
+  line: number;
+  place: Place | undefined;
+}
+
+function find(report: Report, of: Composed): Found[] {
+  return report.diagnostics.map((diagnostic) => {
+    // What ends too early is found behind its last line.
+    const line = of.place(diagnostic.line) ? diagnostic.line : diagnostic.line - 1;
+    return { diagnostic, line, place: of.place(line) };
   });
-  const of = (editor: Place["editor"]): Problem[] =>
-    found.flatMap(({ diagnostic, place }) => {
-      if (place?.editor !== editor) return [];
-      const { severity, message, column } = diagnostic;
-      return [{ line: place.line, column: Math.max(0, column - place.indent), severity, message }];
-    });
-  for (const [number, editor] of fileEditors.entries()) {
-    editor.diagnose(of(number));
-    fileTabs.badge(number, of(number).some(({ severity }) => severity === "error") ? "✗" : "", true);
+}
+
+function problemsOf(found: Found[], editor: Place["editor"]): Problem[] {
+  return found.flatMap(({ diagnostic: { severity, message, column }, place }) =>
+    place?.editor === editor ? [{ line: place.line, column: Math.max(0, column - place.indent), severity, message }] : [],
+  );
+}
+
+/** What is wrong with the document, as a list for what the gutters cannot show. */
+function problems(found: Found[]): void {
+  for (const number of fileEditors.keys()) {
+    fileTabs.badge(number, problemsOf(found, number).some(({ severity }) => severity === "error") ? "✗" : "", true);
   }
-  requests?.diagnose(of("requests"));
   const most = 5;
   const rows = found.slice(0, most).map(({ diagnostic: { severity, message }, line }) => {
     const location = { file: "", line, endLine: line, object: "", path: "" };
