@@ -142,7 +142,8 @@ fn write(cluster: &mut Cluster, world: &mut World, method: &str, object: &Value)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apiserver::{Files, Server};
+    use crate::apiserver::{File, Files, Server};
+    use crate::authorization::Attributes;
     use crate::release::Release;
     use crate::storage::Store;
 
@@ -190,6 +191,51 @@ mod tests {
         assert_eq!(kept["subjects"], nodes);
         let anew = restarted("Node,RBAC", BINDING, |binding| binding["roleRef"]["name"] = json!("view")).unwrap();
         assert_eq!((&anew["roleRef"]["name"], &anew["subjects"]), (&json!("system:node"), &json!([])));
+    }
+
+    #[test]
+    fn a_server_that_knows_what_was_before_starts_as_one_that_does_not() {
+        let release = Release::find("1.7").unwrap();
+        let configuration = |providers: &str| {
+            let head = "kind: EncryptionConfig\napiVersion: v1\nresources:\n- resources: [clusterroles.rbac.authorization.k8s.io]\n  providers:\n";
+            let text: Rc<str> = format!("{head}{providers}").into();
+            Files::from([("e.yaml".to_owned(), File { source: "d.md".into(), first_line: 1, text })])
+        };
+        let key = |name: &str| format!("  - aescbc: {{keys: [{{name: {name}, secret: AAAAAAAAAAAAAAAAAAAAAA==}}]}}\n");
+        let identity = "  - identity: {}\n";
+        let dns = User { name: "system:serviceaccount:kube-system:kube-dns".to_owned(), ..User::default() };
+        let asked = RequestInfo {
+            is_resource_request: true,
+            verb: "list".to_owned(),
+            resource: "services".to_owned(),
+            ..RequestInfo::default()
+        };
+        let attributes = Attributes { user: &dns, request: &asked };
+        let mut world = World::new(Default::default(), "before");
+        let mut server: Option<Server> = None;
+        // One after another; whether the server can read what the first one wrote.
+        for (providers, readable) in [
+            (key("a"), true),
+            (format!("{}{identity}", key("b")), false),
+            (format!("{identity}{}{}", key("a"), key("b")), true),
+            (key("c"), false),
+            (format!("{}{identity}", key("a")), true),
+        ] {
+            let flags =
+                ["--authorization-mode=RBAC", "--experimental-encryption-provider-config=e.yaml"].map(str::to_owned);
+            let files = configuration(&providers);
+            let before = server.as_ref().map(|server| server.cluster().before());
+            let store = server.take().map(Server::stop).unwrap_or_default();
+            let new = Server::start(release, &flags, &files, store.clone(), &mut world.clone()).unwrap();
+            let kept = Server::start_after(before.as_ref(), release, &flags, &files, store, &mut world).unwrap();
+            let [new_store, kept_store] = [&new, &kept].map(|server| format!("{:?}", server.cluster().store));
+            assert!(new_store == kept_store, "{providers}");
+            let [anew, again] = [&new, &kept].map(|server| server.cluster().authorizers.explain(&attributes));
+            assert_eq!(anew, again, "{providers}");
+            let role = kept.cluster().store.get(ROLE).unwrap();
+            assert_eq!(role.object.is_ok(), readable, "{providers}");
+            server = Some(kept);
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct Cluster {
 /// again.
 #[derive(Clone, Debug)]
 pub struct Before {
-    informers: Informers,
+    pub(super) informers: Informers,
     /// As [`Cluster::defaults`], and the modes that they are for.
     pub(super) defaults: Vec<Option<Rc<Object>>>,
     pub(super) modes: Vec<Mode>,
@@ -76,18 +76,15 @@ struct Uids {
 }
 
 impl Cluster {
-    /// A server's cluster over `store`, which was opened with `format`; the informers learn what is there.
+    /// A server's cluster over `store`, which was opened with `format`; the authorizers' informers know what is there.
     pub fn new(
         release: &'static Release,
         store: Store,
         format: Format,
-        mut authorizers: Authorizers,
+        authorizers: Authorizers,
         admission: Vec<Plugin>,
-        before: Option<&Before>,
         world: &mut World,
     ) -> Self {
-        let objects = store.range("").filter_map(|(_, entry)| entry.object.as_ref().ok());
-        authorizers.informers_mut().list(objects, before.map(|before| &before.informers));
         let mut node: [u8; 8] = world.draw();
         // The variant of the clock sequence, and the multicast bit of a node that is no network card.
         let [sequence, _, address, ..] = &mut node;

@@ -89,12 +89,14 @@ impl Server {
             };
         let format = Format::new(release, encryption, world);
         let mut store = store;
-        let before = match store.open(&format) {
-            Ok(as_before) => before.filter(|_| as_before),
+        let reread = match store.open(&format) {
+            Ok(reread) => reread,
             Err(failure) => return Err(Stopped { store, message: panic_message(failure), exit: 2 }),
         };
-        let authorizers = Authorizers::new(release, &modes, abac);
-        let mut cluster = Cluster::new(release, store, format, authorizers, admission, before, world);
+        let mut authorizers = Authorizers::new(release, &modes, abac);
+        let objects = store.range("").filter_map(|(_, entry)| entry.object.as_ref().ok());
+        authorizers.informers_mut().list(objects, before.map(|before| (&before.informers, &*reread)));
+        let mut cluster = Cluster::new(release, store, format, authorizers, admission, world);
         bootstrap::run(&mut cluster, before, world);
         let server = Self { cluster, authenticators, auditor, address, insecure_port, notes };
         match server.ended() {

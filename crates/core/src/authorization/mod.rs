@@ -78,11 +78,24 @@ impl Informers {
         }
     }
 
-    /// The objects of a server that starts over what another left: `before` is what that one's informers knew of the very
-    /// same objects.
-    pub fn list<'a>(&mut self, objects: impl Iterator<Item = &'a Rc<Object>>, before: Option<&Self>) {
-        let Some(before) = before else { return objects.for_each(|object| self.upsert(object)) };
+    /// The objects of a server that starts over what another left: `before` is what that one's informers knew, and the
+    /// objects that were or are otherwise, as they were and as they are.
+    #[allow(clippy::type_complexity)]
+    pub fn list<'a>(
+        &mut self,
+        objects: impl Iterator<Item = &'a Rc<Object>>,
+        before: Option<(&Self, &[[Option<Rc<Object>>; 2]])>,
+    ) {
+        let Some((before, reread)) = before else { return objects.for_each(|object| self.upsert(object)) };
         self.rbac = before.rbac.clone();
+        for [old, new] in reread {
+            if let Some(old) = old.as_ref().filter(|object| rbac::RuleResolver::concerns(object)) {
+                Rc::make_mut(&mut self.rbac).delete(old);
+            }
+            if let Some(new) = new.as_ref().filter(|object| rbac::RuleResolver::concerns(object)) {
+                Rc::make_mut(&mut self.rbac).upsert(new);
+            }
+        }
         // The graph's paths follow the order in which it was told.
         for object in objects.filter(|object| Graph::concerns(object)) {
             Rc::make_mut(&mut self.graph).upsert(object);

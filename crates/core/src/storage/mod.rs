@@ -270,11 +270,12 @@ impl Store {
         }
     }
 
-    /// A server with this format starts and reads what is there: whether all objects are the very ones of before.
+    /// A server with this format starts and reads what is there. Where that is no longer the very object of before, gives the
+    /// two; `None` where there was or is none.
     ///
     /// Errors: it meets a value at which it ends.
-    pub fn open(&mut self, format: &Format) -> Result<bool, Failure> {
-        let mut as_before = true;
+    pub fn open(&mut self, format: &Format) -> Result<Vec<[Option<Rc<Object>>; 2]>, Failure> {
+        let mut reread = Vec::new();
         for (key, entry) in Rc::make_mut(&mut self.entries).iter_mut() {
             if entry.bytes.get().is_none() {
                 // A plain value whose bytes nobody asked for: whether it can be read does not depend on what is in it.
@@ -297,12 +298,13 @@ impl Store {
             // What reads the same keeps its place in the user's text, which bytes do not hold.
             let same = matches!((&entry.object, &object), (Ok(_), Ok(_)));
             if !same {
-                as_before = false;
-                entry.object = at_revision(object, entry.revision);
+                let now = at_revision(object, entry.revision);
+                let before = std::mem::replace(&mut entry.object, now.clone());
+                reread.push([before.ok(), now.ok()]);
             }
             entry.stale = stale;
         }
-        Ok(as_before)
+        Ok(reread)
     }
 }
 

@@ -21,7 +21,7 @@ fn world() -> World {
 fn cluster(world: &mut World) -> Cluster {
     let release = Release::find("1.7").unwrap();
     let authorizers = Authorizers::new(release, &[Mode::AlwaysAllow], None);
-    Cluster::new(release, Store::default(), format(world, "identity: {}"), authorizers, Vec::new(), None, world)
+    Cluster::new(release, Store::default(), format(world, "identity: {}"), authorizers, Vec::new(), world)
 }
 
 /// How a server writes whose secrets have the one `provider`.
