@@ -18,6 +18,27 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/**
+ * Lets `place` hold `children`. What is there already stays, with where it is scrolled and what is selected in it, and the
+ * browser lays out only what is new. Only buttons may listen to events, and those that look the same must do the same.
+ */
+export function redraw(place: Node, children: Iterable<Node>): void {
+  let at = place.firstChild;
+  for (const child of children) {
+    const before = at;
+    at = before?.nextSibling ?? null;
+    if (!before) place.appendChild(child);
+    else if (before.isEqualNode(child)) continue;
+    else if (child.nodeName !== "BUTTON" && before.cloneNode().isEqualNode(child.cloneNode())) redraw(before, [...child.childNodes]);
+    else place.replaceChild(child, before);
+  }
+  while (at) {
+    const next: ChildNode | null = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+}
+
 /** The page's own element of an id. */
 export function byId(id: string): HTMLElement {
   const found = document.getElementById(id);

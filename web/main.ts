@@ -68,7 +68,8 @@ const page: Page = {
       const where = location.line > 0 ? `line ${location.line}` : /^(Cluster)?Role/.test(location.object) ? "default" : "";
       return element("span", { class: "dim", title }, where);
     }
-    return element("button", { type: "button", class: "location", title, click: () => go(location) }, name);
+    const lines = `${location.line}-${location.endLine}`;
+    return element("button", { type: "button", class: "location", title, "data-lines": lines, click: () => go(location) }, name);
   },
   go,
 };
@@ -88,13 +89,14 @@ const engine = new Engine({
       if (place) requests?.moveTo(place.line);
       fresh = false;
     }
-    byId("release").textContent = report.release;
-    const sent = report.steps.reduce((sum, step) => sum + step.exchanges.length, 0);
-    byId("timing").textContent = `${times(sent)} in ${milliseconds.toFixed(1)} ms`;
+    const step = Math.max(stepAt(requests?.line ?? 1), Math.min(0, steps - 1));
+    // First: the editors have the browser lay out what they change, and with it all that was changed before.
+    select({ step, exchange: step === selection.step ? selection.exchange : -1 });
     problems(latest.found);
     badges(report);
-    const step = Math.max(stepAt(requests?.line ?? 1), Math.min(0, steps - 1));
-    select({ step, exchange: step === selection.step ? selection.exchange : -1 });
+    if (byId("release").textContent !== report.release) byId("release").textContent = report.release;
+    const sent = report.steps.reduce((sum, step) => sum + step.exchanges.length, 0);
+    byId("timing").textContent = `${times(sent)} in ${milliseconds.toFixed(1)} ms`;
   },
   trouble(message) {
     opening?.failed();

@@ -1,7 +1,7 @@
 /** One request: its answer as a sentence, the way it took through the server, and why. */
 
 import type { Attributes, Authorizer, Exchange, Location, Report, Step } from "portcullis-wasm";
-import { element } from "../dom.ts";
+import { element, redraw } from "../dom.ts";
 import { ofExchange, ofStep } from "../verdict.ts";
 import type { Page, Selection, View } from "../view.ts";
 
@@ -23,6 +23,8 @@ interface Stop {
 let open: string | undefined;
 /** What `open` belongs to. */
 let looked = "";
+/** Draws the newest report again. */
+let again = () => {};
 
 export const view: View = {
   show(place, report, selection, page) {
@@ -32,18 +34,21 @@ export const view: View = {
       return;
     }
     const key = `${selection.step}/${selection.exchange}`;
-    if (key !== looked) open = undefined;
+    const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
+    if (key !== looked) {
+      open = undefined;
+      place.replaceChildren();
+    }
     looked = key;
     const exchange = step.exchanges[selection.exchange];
-    const again = () => view.show(place, report, selection, page);
-    const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
-    place.replaceChildren(
+    again = () => view.show(place, report, selection, page);
+    redraw(place, [
       walker(report, selection, page),
       ...(exchange ? [headline(exchange)] : [nothingSent(step)]),
       ...requests(step, selection, page),
-      ...(exchange ? way(exchange, page, again) : []),
+      ...(exchange ? way(exchange, page) : []),
       ...output(step),
-    );
+    ]);
     if (focused) place.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   },
 };
@@ -136,7 +141,7 @@ function requests(step: Step, selection: Selection, page: Page): HTMLElement[] {
 }
 
 /** The stops, and the details of the one that is open. */
-function way(exchange: Exchange, page: Page, again: () => void): HTMLElement[] {
+function way(exchange: Exchange, page: Page): HTMLElement[] {
   const all = stops(exchange, page);
   const decided = all.find((stop) => stop.kind === "denied") ?? all.find((stop) => stop.decides && stop.kind === "allowed");
   const shown = all.find((stop) => stop.name === open) ?? decided;
