@@ -58,6 +58,30 @@ test("why leads to the line that decided", () =>
     assert.equal(await page.evaluate(() => document.activeElement?.shadowRoot?.activeElement?.getAttribute("aria-label")), "cluster.yaml");
   }));
 
+test("what a keystroke does not change stays as it is drawn, and its links follow the lines", () =>
+  visit({}, async (page) => {
+    await openDocument(page, document("get", listPods));
+    const link = page.getByRole("row").filter({ hasText: "reader" }).getByRole("button", { name: /^cluster\.yaml:/ }).first();
+    await link.waitFor();
+    const drawn = await page.locator(".view:visible table").elementHandle();
+    const told = (text) => page.getByRole("heading", { name: text }).waitFor();
+    // A line below those that decided, and then one above them.
+    await retype(page, "cluster.yaml", `${role("get")}\n# and nothing else`);
+    await retype(page, "Requests", `${listPods}?limit=1`);
+    await page.getByText("/api/v1/pods?limit=1", { exact: false }).last().waitFor();
+    await told(/^✗ Denied\./);
+    assert.ok(await drawn.evaluate((table) => table.isConnected));
+    assert.equal(await link.textContent(), "cluster.yaml:5");
+    await retype(page, "cluster.yaml", `# first\n${role("get")}`);
+    await link.and(page.getByText("cluster.yaml:6")).click();
+    const editor = page.getByRole("textbox", { name: "cluster.yaml" });
+    await editor.locator(".cm-here").getByText("nearest miss: verb").waitFor();
+    assert.equal(await editor.locator(".cm-here").count(), 3);
+    assert.ok(await drawn.evaluate((table) => table.isConnected));
+    await retype(page, "cluster.yaml", role("list"));
+    await told(/^✓ Allowed\./);
+  }));
+
 test("each stop of a request opens to what it did", () =>
   visit({}, async (page) => {
     await openDocument(page, document("list", listPods));
