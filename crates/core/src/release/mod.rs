@@ -85,8 +85,8 @@ impl Release {
     pub fn stored_at(&self, key: &str) -> Option<&ResourceType> {
         let path = key.strip_prefix("/registry/")?;
         let holds = |r: &&ResourceType| {
-            r.storage_version == r.api_version
-                && path.strip_prefix(r.key_prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            path.strip_prefix(r.key_prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                && r.storage_version == r.api_version
         };
         self.resources.iter().filter(holds).max_by_key(|resource| resource.key_prefix.len())
     }
