@@ -299,9 +299,13 @@ export class Editor {
       parent: root,
       root,
       dispatchTransactions(transactions, view) {
-        // Whoever hears of the text gets to work while the view is drawn.
-        if (transactions.some(({ docChanged }) => docChanged)) listener.change?.(transactions.at(-1)?.newDoc ?? view.state.doc);
-        view.update(transactions);
+        const text = transactions.at(-1)?.newDoc;
+        try {
+          // Whoever hears of the text gets to work while the view is drawn.
+          if (text && transactions.some(({ docChanged }) => docChanged)) listener.change?.(text);
+        } finally {
+          view.update(transactions);
+        }
       },
     });
   }
