@@ -1,6 +1,6 @@
 /** One request: its answer as a sentence, the way it took through the server, and why. */
 
-import type { Attributes, Authorizer, Exchange, Location, Report, Step } from "portcullis-wasm";
+import type { Attributes, Authorizer, Exchange, Location, Report, Response, Step } from "portcullis-wasm";
 import { element, redraw } from "../dom.ts";
 import { ofExchange, ofStep } from "../verdict.ts";
 import type { Page, Selection, View } from "../view.ts";
@@ -245,12 +245,16 @@ function answer(exchange: Exchange): Stop {
     name: "Response",
     sign: String(response.status),
     kind: response.status < 400 ? "allowed" : "denied",
-    says: `${new TextEncoder().encode(response.body).length} bytes`,
+    says: isProtobuf(response) ? "protobuf" : `${new TextEncoder().encode(response.body).length} bytes`,
     detail: () => [
       element("h3", {}, "Response"),
       element("pre", { tabindex: "0", "aria-label": "Response" }, response.headers.map(([name, value]) => `${name}: ${value}`).join("\n"), "\n\n", response.body),
     ],
   };
+}
+
+function isProtobuf({ headers }: Response): boolean {
+  return headers.some(([name, value]) => name === "Content-Type" && value.startsWith("application/vnd.kubernetes.protobuf"));
 }
 
 /** What the audit policy says of it. It was asked before anybody was asked whether this may be. */

@@ -1,9 +1,14 @@
 //! A request as it goes over the wire, and the answer as it comes back; line ends are LF, as a terminal shows them.
 
+use std::borrow::Cow;
+
 use portcullis_core::apiserver::Response;
 use portcullis_core::request::Request;
 
+use crate::commands::bytes;
 use crate::session::{NotRunning, Session};
+
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// Sends a request that the document spells out; what comes back, and an exit status. In its headers `$NAME` and `${NAME}` stand for
 /// the shell's variables, as far as they are set: a token is worth nothing in the next run.
@@ -22,7 +27,7 @@ pub fn send(request: &Request, session: &mut Session) -> (String, u8) {
     session.settle();
     match sent {
         Ok(response) => {
-            let body = if head_only { "".into() } else { String::from_utf8_lossy(&response.body) };
+            let body = if head_only { "".into() } else { body(&response) };
             (head(&response) + &body, 0)
         }
         Err(NotRunning) => ("The API server is not running: the connection is refused.\n".to_owned(), 7),
@@ -37,4 +42,13 @@ pub fn head(response: &Response) -> String {
     }
     text.push('\n');
     text
+}
+
+/// The body as people read it: protobuf as `hexdump -C` prints it.
+pub fn body(response: &Response) -> Cow<'_, str> {
+    let is_protobuf = |(name, value): &(String, String)| name == "Content-Type" && value.starts_with(PROTOBUF);
+    if response.headers.iter().any(is_protobuf) {
+        return bytes::dump(&response.body, false, 0).into();
+    }
+    String::from_utf8_lossy(&response.body)
 }

@@ -88,6 +88,11 @@ impl Status {
         Self { details: Some(Box::default()), ..Self::bare(code, "", message) }
     }
 
+    /// 406, where negotiation fails.
+    pub fn not_acceptable(media_types: &str) -> Self {
+        Self::bare(406, "NotAcceptable", format!("only the following media types are accepted: {media_types}"))
+    }
+
     /// 409: the name is taken.
     pub fn already_exists(resource: Qualified<'_>, name: &str) -> Self {
         Self::about(409, "AlreadyExists", resource, name, format!("{resource} {} already exists", quote(name)))

@@ -266,6 +266,7 @@ export interface Admission {
 export interface Response {
   status: number;
   headers: [string, string][];
+  /** Protobuf as `hexdump -C` prints it. */
   body: string;
 }
 

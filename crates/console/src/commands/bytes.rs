@@ -90,6 +90,12 @@ pub fn hexdump(arguments: &[String], stdin: &[u8], session: &mut Session) -> Out
     }
     let (inputs, mut output) = read_inputs("hexdump", &files, stdin, session);
     let bytes: Vec<u8> = inputs.into_iter().flat_map(|(_, bytes)| bytes).skip(skip).take(length).collect();
+    output.stdout = dump(&bytes, all, skip).into_bytes();
+    output
+}
+
+/// What `hexdump -C` prints. `all`: rows that repeat too. `skip`: how many bytes stand before these.
+pub fn dump(bytes: &[u8], all: bool, skip: usize) -> String {
     let mut text = String::with_capacity(bytes.len() * 5);
     let mut before: Option<&[u8]> = None;
     let mut squeezed = false;
@@ -113,8 +119,7 @@ pub fn hexdump(arguments: &[String], stdin: &[u8], session: &mut Session) -> Out
     if !bytes.is_empty() {
         text.push_str(&format!("{:08x}\n", skip + bytes.len()));
     }
-    output.stdout = text.into_bytes();
-    output
+    text
 }
 
 pub fn xxd(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {

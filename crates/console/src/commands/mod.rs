@@ -5,7 +5,7 @@ use crate::session::Session;
 use crate::{audit, inspect};
 
 mod awk;
-mod bytes;
+pub(crate) mod bytes;
 mod curl;
 mod date;
 mod etcdctl;

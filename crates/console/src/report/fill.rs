@@ -18,6 +18,7 @@ use super::{
     Diagnostic, Edge, Exchange, File, Graph, Inspection, InspectionFailure, Location, NearMiss, Part, Request,
     Response, Review, Rule, Step, Stored, User, Vertex, Write,
 };
+use crate::http;
 use crate::inspect;
 use crate::transcript::{Block, Document};
 
@@ -117,7 +118,7 @@ pub fn exchange(exchange: &apiserver::Exchange, release: &Release, (store, forma
         response: Response {
             status: exchange.response.status,
             headers: exchange.response.headers.clone(),
-            body: text(&exchange.response.body),
+            body: http::body(&exchange.response).into_owned(),
         },
         etcd: exchange
             .etcd

@@ -368,7 +368,7 @@ pub struct Response {
     pub status: u16,
     /// Name and value, in wire order.
     pub headers: Vec<(String, String)>,
-    /// As text; bytes that are no UTF-8 are replaced.
+    /// As text; bytes that are no UTF-8 are replaced. Protobuf is a dump, as `hexdump -C` prints it.
     pub body: String,
 }
 

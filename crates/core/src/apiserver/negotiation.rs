@@ -1,18 +1,25 @@
-//! In which form an object is sent: JSON or YAML, for people or for programs.
+//! In which form an object is sent: JSON, YAML or protobuf, for people or for programs.
 //!
 //! Behaviour: `apiserver/pkg/endpoints/handlers/negotiation`, `goautoneg`, and the routes of `go-restful` in front of them.
 
 use super::wire::Reply;
 use crate::audit::Written;
-use crate::manifest::{Map, Value, float, json, yaml};
+use crate::manifest::{Value, float, json, yaml};
+use crate::release::Release;
 use crate::request::{Request, Url};
+use crate::status::Status;
+use crate::storage::codec::{self, Nanos};
 
 /// More clauses than anybody writes: the sorting is quadratic.
 const MAX_CLAUSES: usize = 100;
 
 /// The forms that the API server sends, in its order.
-const MEDIA_TYPES: [&str; 3] = ["application/json", "application/yaml", PROTOBUF];
+const MEDIA_TYPES: [&str; 3] = ["application/json", YAML, PROTOBUF];
+const YAML: &str = "application/yaml";
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// What JSON does not show of an object's times, by its metadata.
+pub(super) type Fractions<'a> = &'a dyn Fn(&Value) -> Nanos;
 
 /// How to send an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +56,7 @@ pub(super) fn negotiate(request: &Request, url: &Url) -> Option<Encoding> {
             for (name, value) in clause.parameters {
                 match name {
                     "as" | "g" | "v" => return None,
-                    "stream" if !value.is_empty() && (value != "watch" || *media_type == "application/yaml") => {
+                    "stream" if !value.is_empty() && (value != "watch" || *media_type == YAML) => {
                         return None;
                     }
                     "sv" if !value.is_empty() => return None,
@@ -109,28 +116,46 @@ pub(super) fn route_accepts(request: &Request) -> bool {
 
 /// 406.
 pub(super) fn not_acceptable() -> Reply {
-    let members = [
-        ("metadata", Value::Object(Map::new())),
-        ("status", "Failure".into()),
-        ("message", format!("only the following media types are accepted: {}", MEDIA_TYPES.join(", ")).into()),
-        ("reason", "NotAcceptable".into()),
-        ("code", 406.into()),
-    ];
-    let status = members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
-    write_raw_json(406, &Value::Object(status))
+    let mut status = Status::not_acceptable(&MEDIA_TYPES.join(", ")).to_value();
+    if let Value::Object(status) = &mut status {
+        status.shift_remove("kind");
+        status.shift_remove("apiVersion");
+    }
+    write_raw_json(406, &status)
+}
+
+/// What a watch answers that cannot be sent as the client wants it.
+pub(super) fn no_stream() -> Status {
+    Status::not_acceptable("application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch")
 }
 
 impl Encoding {
     /// Sends `object`.
-    pub(super) fn write(self, status: u16, object: &Value) -> Reply {
-        let text = match self {
-            Self { media_type: "application/yaml", .. } => yaml::to_string(object),
-            Self { pretty: true, .. } => json::to_string_pretty(object, "  "),
-            Self { .. } => json::to_string(object) + "\n",
+    pub(super) fn write(self, status: u16, object: &Value, release: &Release, fractions: Fractions<'_>) -> Reply {
+        let body = match self {
+            Self { media_type: PROTOBUF, .. } => codec::encode_for_client(release, object, fractions),
+            Self { media_type: YAML, .. } => yaml::to_string(object).into_bytes(),
+            Self { pretty: true, .. } => json::to_string_pretty(object, "  ").into_bytes(),
+            Self { .. } => (json::to_string(object) + "\n").into_bytes(),
         };
-        // Nothing that people type asks for protobuf; JSON is what a client must understand besides.
-        let media_type = if self.media_type == PROTOBUF { "application/json" } else { self.media_type };
-        Reply { written: Written::Object, ..Reply::new(status, &[("Content-Type", media_type)], text) }
+        Reply { written: Written::Object, ..Reply::new(status, &[("Content-Type", self.media_type)], body) }
+    }
+
+    /// Sends the beginning of a watch, over a connection that would stay open; `None` in a form without streams.
+    pub(super) fn stream(self, events: &[Value], release: &Release, fractions: Fractions<'_>) -> Option<Reply> {
+        let (media_type, body) = match self.media_type {
+            YAML => return None,
+            PROTOBUF => {
+                let frames = events.iter().map(|event| {
+                    let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+                    let object = event.get("object").unwrap_or(&Value::Null);
+                    codec::event(kind, &codec::encode_for_client(release, object, fractions))
+                });
+                ("application/vnd.kubernetes.protobuf;stream=watch", frames.collect::<Vec<_>>().concat())
+            }
+            json => (json, events.iter().flat_map(|event| (json::to_string(event) + "\n").into_bytes()).collect()),
+        };
+        Some(Reply { streams: true, ..Reply::new(200, &[("Content-Type", media_type)], body) })
     }
 }
 
@@ -165,6 +190,11 @@ mod tests {
             ("application/json;as=Table;v=v1;g=meta.k8s.io", "", "/", "none"),
             ("application/json;stream=watch", "", "/", "application/json"),
             ("application/yaml;stream=watch", "", "/", "none"),
+            ("application/vnd.kubernetes.protobuf", "curl/7.5", "/", "application/vnd.kubernetes.protobuf pretty"),
+            ("application/vnd.kubernetes.protobuf, */*", "", "/", "application/vnd.kubernetes.protobuf"),
+            ("application/json;q=0.1, application/vnd.kubernetes.protobuf;q=0.2", "", "/", PROTOBUF),
+            ("application/vnd.kubernetes.protobuf;stream=watch", "", "/", PROTOBUF),
+            ("application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io", "", "/", "none"),
         ] {
             let headers = [("accept", accept), ("user-agent", agent)];
             let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -178,7 +208,7 @@ mod tests {
             assert_eq!(
                 route_accepts(&request),
                 expected != "none" && !matches!(accept, "*" | "application/*")
-                    || accept.starts_with("application/json;as")
+                    || accept.contains(";as=")
                     || accept.starts_with("application/yaml;s"),
                 "{accept}"
             );

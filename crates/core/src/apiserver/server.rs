@@ -15,7 +15,7 @@ use crate::authentication::impersonation::{self, Impersonation};
 use crate::authentication::{Authenticators, Identity};
 use crate::authorization::{Attributes, Authorizers, Decision, Mode, Verdict};
 use crate::encryption::Failure;
-use crate::manifest::{Diagnostic, Object, Value, json};
+use crate::manifest::{Diagnostic, Object, Value};
 use crate::release::Release;
 use crate::request::{Request, RequestInfo, Url};
 use crate::status::Status;
@@ -258,7 +258,10 @@ impl Server {
 
         let rbac = self.cluster.authorizers.modes().contains(&Mode::RBAC);
         let facts = Facts { release: self.cluster.release, rbac, address: &self.address };
-        let (status, mut object) = match route(&facts, request, url) {
+        let encoding = negotiation::negotiate(request, url);
+        let route = route(&facts, request, url);
+        let resource = if let Route::Resource(resource) = route { Some(resource) } else { None };
+        let (status, mut object) = match route {
             Route::Done(reply) => return reply,
             Route::Document(document) => (200, document),
             Route::Status(status) => (status.code, status.to_value()),
@@ -274,8 +277,13 @@ impl Server {
                     origin: request.origin.as_ref(),
                 };
                 if info.verb == "watch" {
-                    match rest::watch(&self.cluster, &call) {
-                        Ok(events) => return watch_reply(&events),
+                    let stream = rest::watch(&self.cluster, &call).and_then(|events| {
+                        let fractions = &|metadata: &Value| rest::fractions(&self.cluster, resource, metadata);
+                        let encoding = encoding.ok_or_else(negotiation::no_stream)?;
+                        encoding.stream(&events, facts.release, fractions).ok_or_else(negotiation::no_stream)
+                    });
+                    match stream {
+                        Ok(reply) => return reply,
                         Err(status) => (status.code, status.to_value()),
                     }
                 } else {
@@ -297,9 +305,10 @@ impl Server {
         if status == 204 {
             return Reply::new(204, &[], "");
         }
-        let Some(encoding) = negotiation::negotiate(request, url) else { return negotiation::not_acceptable() };
+        let Some(encoding) = encoding else { return negotiation::not_acceptable() };
         trail.response_object(&mut object, status);
-        encoding.write(status, &object)
+        let fractions = |metadata: &Value| resource.map(|it| rest::fractions(&self.cluster, it, metadata));
+        encoding.write(status, &object, self.cluster.release, &|metadata| fractions(metadata).unwrap_or_default())
     }
 
     /// Reviews are answered here, everything else by the registry.
@@ -347,12 +356,6 @@ impl Server {
         );
         Answer { result, request_object, admission: Vec::new(), writes: Vec::new() }
     }
-}
-
-/// The beginning of a watch: one line per event, and a connection that would stay open.
-fn watch_reply(events: &[Value]) -> Reply {
-    let body: String = events.iter().map(|event| json::to_string(event) + "\n").collect();
-    Reply { streams: true, ..Reply::new(200, &[("Content-Type", "application/json")], body) }
 }
 
 /// The panic that ends the process: 1.7 raises those of its handlers again.

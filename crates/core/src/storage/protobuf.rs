@@ -8,7 +8,7 @@
 use ::base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
-use crate::manifest::{base64, json};
+use crate::manifest::{Object, base64, json};
 use crate::release::schema::{Field, Leaf, Schema, Shape, Type, Wrap};
 use crate::world::time;
 
@@ -31,58 +31,74 @@ impl From<crate::encryption::Part> for Part {
 
 /// The fraction of a second of `metadata.creationTimestamp` and `metadata.deletionTimestamp`, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Nanos {
-    pub(super) creation: u32,
-    pub(super) deletion: u32,
+pub(crate) struct Nanos {
+    creation: u32,
+    deletion: u32,
+}
+
+impl From<&Object> for Nanos {
+    fn from(object: &Object) -> Self {
+        Self { creation: object.creation_nanos, deletion: object.deletion_nanos }
+    }
 }
 
 const VARINT: u64 = 0;
 const FIXED64: u64 = 1;
 const BYTES: u64 = 2;
 
+/// Who reads a message.
+#[derive(Clone, Copy)]
+pub(super) enum Audience<'a> {
+    /// etcd, where the revision stands beside the value.
+    Etcd(Nanos),
+    /// A client, who may be sent many objects: by its metadata the function knows the nanoseconds of each.
+    Client(&'a dyn Fn(&Value) -> Nanos),
+}
+
 /// Writes `value`, a canonical object of the type `of`.
-pub(super) fn encode(schema: &Schema, of: &Type, value: &Value, nanos: Nanos) -> Vec<u8> {
-    let mut encoder = Encoder { schema, nanos, out: Vec::new() };
+pub(super) fn encode(schema: &Schema, of: &Type, value: &Value, audience: Audience<'_>) -> Vec<u8> {
+    let mut encoder = Encoder { schema, audience, out: Vec::new() };
     encoder.message(of, value, 0);
     encoder.out
 }
 
 struct Encoder<'a> {
     schema: &'a Schema,
-    nanos: Nanos,
+    audience: Audience<'a>,
     out: Vec<u8>,
 }
 
 impl Encoder<'_> {
     fn message(&mut self, of: &Type, value: &Value, depth: u32) {
+        let is_metadata = of.name == "ObjectMeta";
+        let stored = is_metadata && depth == 1 && matches!(self.audience, Audience::Etcd(_));
+        let nanos = match self.audience {
+            Audience::Etcd(nanos) if stored => nanos,
+            Audience::Client(nanos) if is_metadata => nanos(value),
+            _ => Nanos::default(),
+        };
         for field in of.by_number() {
             let value = match field.json {
                 "." | "=" => value,
-                // etcd's revision stands beside the value.
-                "resourceVersion" if of.name == "ObjectMeta" && depth == 1 => &Value::Null,
+                "resourceVersion" if stored => &Value::Null,
                 name => value.get(name).unwrap_or(&Value::Null),
             };
-            self.field(of, field, value, depth);
+            let nanos = match field.json {
+                "creationTimestamp" => nanos.creation,
+                "deletionTimestamp" => nanos.deletion,
+                _ => 0,
+            };
+            self.field(field, value, nanos, depth);
         }
     }
 
-    fn field(&mut self, of: &Type, field: &Field, value: &Value, depth: u32) {
+    fn field(&mut self, field: &Field, value: &Value, nanos: u32, depth: u32) {
         let Field { number, shape: Shape { wrap, leaf }, .. } = *field;
         match (wrap, value) {
             (Wrap::None, Value::Null) if leaf == Leaf::Bytes => {}
             (Wrap::None, Value::String(text)) if leaf == Leaf::Bytes && text.is_empty() && field.omit_empty => {}
-            (Wrap::None, value) => {
-                let nanos = match (of.name, number) {
-                    ("ObjectMeta", 8) if depth == 1 => self.nanos.creation,
-                    _ => 0,
-                };
-                self.leaf(number, leaf, value, nanos, depth);
-            }
             (Wrap::Pointer, Value::Null) => {}
-            (Wrap::Pointer, value) => {
-                let nanos = if (of.name, number) == ("ObjectMeta", 9) && depth == 1 { self.nanos.deletion } else { 0 };
-                self.leaf(number, leaf, value, nanos, depth);
-            }
+            (Wrap::None | Wrap::Pointer, value) => self.leaf(number, leaf, value, nanos, depth),
             (Wrap::List, value) => {
                 value.as_array().into_iter().flatten().for_each(|item| self.leaf(number, leaf, item, 0, depth));
             }
@@ -165,10 +181,20 @@ impl Encoder<'_> {
     }
 }
 
+/// One event of a watch, `metav1.WatchEvent`, in its frame: the length, most significant byte first, and the message.
+pub(crate) fn event(kind: &str, object: &[u8]) -> Vec<u8> {
+    let schema = Schema::default();
+    let mut encoder = Encoder { schema: &schema, audience: Audience::Etcd(Nanos::default()), out: Vec::new() };
+    encoder.bytes(1, kind.as_bytes());
+    encoder.nested(2, |encoder| encoder.bytes(1, object));
+    [&(encoder.out.len() as u32).to_be_bytes(), &*encoder.out].concat()
+}
+
 /// The envelope around every stored message: `runtime.Unknown`.
 pub(super) fn envelope(api_version: &str, kind: &str, raw: &[u8]) -> Vec<u8> {
     let schema = Schema::default();
-    let mut encoder = Encoder { schema: &schema, nanos: Nanos::default(), out: Vec::with_capacity(raw.len() + 64) };
+    let audience = Audience::Etcd(Nanos::default());
+    let mut encoder = Encoder { schema: &schema, audience, out: Vec::with_capacity(raw.len() + 64) };
     encoder.nested(1, |encoder| {
         encoder.bytes(1, api_version.as_bytes());
         encoder.bytes(2, kind.as_bytes());

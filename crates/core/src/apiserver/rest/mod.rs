@@ -12,6 +12,7 @@ use crate::manifest::{Map, Object, Origin, Value};
 use crate::release::ResourceType;
 use crate::request::RequestInfo;
 use crate::status::{Qualified, Status};
+use crate::storage::codec::Nanos;
 use crate::storage::{Entry, Unreadable, Write};
 use crate::world::World;
 
@@ -105,6 +106,14 @@ pub fn watch(cluster: &Cluster, call: &Call<'_>) -> Result<Vec<Value>, Status> {
         Value::Object(event)
     });
     Ok(events.collect())
+}
+
+/// What etcd keeps of the times of an answered object and JSON does not show. Of one that the request removed nothing is known.
+pub(super) fn fractions(cluster: &Cluster, resource: &ResourceType, metadata: &Value) -> Nanos {
+    let text = |name| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
+    let entry = cluster.store.get(&hub(cluster, resource).key(text("namespace"), text("name")));
+    let object = entry.and_then(|entry| entry.object.as_deref().ok());
+    object.filter(|object| object.uid() == text("uid")).map(Nanos::from).unwrap_or_default()
 }
 
 /// The resource in the version in which its objects are stored.
