@@ -4,7 +4,7 @@ use portcullis_console::report::{Authorizer, Exchange, Location, Report, Rule};
 
 use crate::{Usage, check};
 
-/// Always true: a document that shows a refusal is no failure.
+/// Always true: a document that shows a refusal is no failure, and what is wrong with it stands in what is printed.
 pub fn run(words: &[String]) -> Result<bool, Usage> {
     let (files, given) = crate::parse(words, &["release", "output"])?;
     let [file] = files.as_slice() else { return Err(Usage("run needs one document".to_owned())) };

@@ -34,6 +34,34 @@ fn check_counts_and_shows_differences() {
     assert_eq!(status, 1);
 }
 
+/// A document that cannot be what its author means does not pass.
+#[test]
+fn what_is_wrong_with_a_document_fails_its_check() {
+    let folder = folder("wrong");
+    for (text, counts, error) in [
+        (
+            "---\nrelease: \"1.37\"\n---\n```console\n$ echo a\na\n```\n",
+            "1 passed, 1 failed",
+            "a.md:2: error: Release 1.37 ",
+        ),
+        ("---\nclock: noon\n---\n", "0 passed, 1 failed", "a.md:2:8: error: `clock` is no time"),
+        ("```yaml\n{\n```\n", "0 passed, 1 failed", "a.md:"),
+        ("```sh\necho 'a\n```\n", "0 passed, 1 failed", "a.md:2:6: error: "),
+        ("```console\n$ echo 'a\nb\n```\n", "0 passed, 1 failed", "a.md:2:8: error: "),
+        ("```console\n$ echo 'a\n...\n```\n", "1 passed, 0 failed", "a.md:2:8: error: "),
+        ("```yaml\nkind: Nothing\n```\n", "0 passed, 1 failed", "a.md:2: error: "),
+        ("```sh\necho a\n", "0 passed, 0 failed", "a.md:1: warning: "),
+    ] {
+        std::fs::write(folder.join("a.md"), text).unwrap();
+        let (out, said, status) = portcullis(&folder, &["check", "a.md"]);
+        assert_eq!(out.lines().last(), Some(counts), "{text}{out}{said}");
+        assert_eq!(status, i32::from(!counts.ends_with(" 0 failed")), "{text}");
+        assert!(said.starts_with(error), "{text}{said}");
+        let (out, _, status) = portcullis(&folder, &["run", "a.md"]);
+        assert!(out.starts_with(error) && status == 0, "{out}");
+    }
+}
+
 #[test]
 fn bad_usage_is_status_two() {
     let folder = folder("usage");
