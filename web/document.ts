@@ -496,36 +496,62 @@ function key(line: string): string {
   return /^([\w"'$./-]+):(\s|$)/.exec(line)?.[1] ?? "";
 }
 
-/** How many lines the command at the start takes: `\` at a line's end, open quotes and open `$(` continue it. */
+/**
+ * How many lines the command at the start takes: `\`, `|`, `&&` and `||` at a line's end, open quotes, open `$(` and
+ * here-documents continue it. The rules are those of `crates/console/src/shell/parse.rs`.
+ */
 function commandLength(lines: string[]): number {
   if (lines[0]?.trimStart().startsWith("#") || lines[0]?.trimEnd() === "---") return 1;
   const request = requestLength(lines);
   if (request > 0) return request;
   // What is open: a quote, or the parenthesis of a substitution.
   const open: string[] = [];
-  for (const [index, line] of lines.entries()) {
+  // A command must follow: blank lines and comments may stand before it.
+  let follows = false;
+  for (let index = 0; index < lines.length; index += 1) {
+    const line = lines[index] ?? "";
+    const heres: { tabs: boolean; end: string }[] = [];
     let continued = false;
     for (let at = 0; at < line.length; at += 1) {
       const char = line.charAt(at);
       const inside = open.at(-1);
-      if (inside === "'") {
-        if (char === "'") open.pop();
-      } else if (char === "\\") {
+      if (inside === "'" || inside === "`") {
+        if (char === "\\" && inside === "`") at += 1;
+        else if (char === inside) open.pop();
+        continue;
+      }
+      if (inside !== '"' && char === "#" && (at === 0 || /\s/.test(line.charAt(at - 1)))) break;
+      if (!/\s/.test(char)) follows = false;
+      if (char === "\\") {
         continued = at === line.length - 1;
         at += 1;
       } else if (char === "$" && line.charAt(at + 1) === "(") {
         open.push("(");
         at += 1;
+      } else if (char === "`") {
+        open.push(char);
       } else if (char === '"') {
         if (inside === '"') open.pop();
         else open.push('"');
       } else if (inside !== '"') {
+        const [here, sign, tabs, , end] = /^(<<<|<<)(-?)[ \t]*(["']?)([\w.-]+)\3/.exec(line.slice(at)) ?? [];
         if (char === "'") open.push("'");
         else if (char === ")" && inside === "(") open.pop();
-        else if (char === "#" && (at === 0 || /\s/.test(line.charAt(at - 1)))) break;
+        else if (char === "|" || line.startsWith("&&", at)) {
+          follows = true;
+          if (line.charAt(at + 1) === char) at += 1;
+        } else if (here) {
+          if (sign === "<<") heres.push({ tabs: tabs === "-", end: end ?? "" });
+          at += here.length - 1;
+        }
       }
     }
-    if (!continued && open.length === 0) return index + 1;
+    for (const { tabs, end } of heres) {
+      const ends = (body: string, at: number) => at > index && (tabs ? body.replace(/^\t+/, "") : body).trimEnd() === end;
+      const found = lines.findIndex(ends);
+      index = found < 0 ? lines.length : found;
+    }
+    if (index < lines.length && !continued && !follows && open.length === 0) return index + 1;
   }
   // Never closed: the engine says so, and a person who is still typing must not lose the next commands to it.
   const first = lines.findIndex((line) => !line.endsWith("\\"));

@@ -100,6 +100,19 @@ test("the requests are the commands, without prompts and outputs", () => {
   );
 });
 
+test("a script is divided into commands as the engine divides it", () => {
+  for (const { script, commands } of JSON.parse(readFileSync("tests/commands.json", "utf8"))) {
+    // Each command that moves into a fence with prompts gets its own, and the engine finds the same ones there.
+    const document = new Document("```console\n$ ls\nout\n```\n");
+    document.setRequests(script);
+    const { text } = document.compose();
+    const prompts = text.split("\n").filter((line) => line.startsWith("$ ") && !line.startsWith("$ #"));
+    assert.deepEqual(prompts, commands.map((command) => `$ ${command.split("\n")[0]}`), script);
+    const dense = (requests) => requests.replace(/\n+/g, "\n");
+    assert.equal(dense(new Document(text).requests), dense(document.requests), script);
+  }
+});
+
 test("edits of the requests change their own commands only", () => {
   const rows = [
     // what is typed, and what the document then has in its place

@@ -91,8 +91,14 @@ fn redirections() {
 #[test]
 fn mistakes_are_one_line_with_their_place() {
     check(&[
-        ("echo 'a", "line 2, column 6: `'` is not closed\n"),
-        ("echo \"a", "line 2, column 6: `\"` is not closed\n"),
+        (
+            "echo 'a",
+            "line 2, column 6: `'` is not closed: the shell waits for it. Close it, or write `\\'` for the character\n",
+        ),
+        (
+            "echo \"a",
+            "line 2, column 6: `\"` is not closed: the shell waits for it. Close it, or write `\\\"` for the character\n",
+        ),
         ("echo $(a", "line 2, column 6: `$(` is not closed by `)`\n"),
         ("echo ${a", "line 2, column 6: `${` is not closed by `}`\n"),
         ("echo `a", "line 2, column 6: the backtick is not closed\n"),

@@ -378,7 +378,10 @@ fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Ve
             (String::from_utf8_lossy(&outcome.terminal).into_owned(), outcome.status)
         }
         Err(problem) => {
-            diagnostics.push(problem.clone());
+            // Once, however many steps it stops.
+            if (step.line..=step.end_line).contains(&problem.line) {
+                diagnostics.push(problem.clone());
+            }
             (format!("line {}, column {}: {}\n", problem.line, problem.column, problem.message), 2)
         }
     };

@@ -322,7 +322,10 @@ impl<'a> Reader<'a> {
                 Some('\'') => {
                     self.next();
                     let Some((text, _)) = self.rest().split_once('\'') else {
-                        return self.error(start, "`'` is not closed");
+                        return self.error(
+                            start,
+                            "`'` is not closed: the shell waits for it. Close it, or write `\\'` for the character",
+                        );
                     };
                     self.at += text.len() + 1;
                     word.push(Part::Text { text: text.to_owned(), quoted: true });
@@ -356,7 +359,10 @@ impl<'a> Reader<'a> {
             match self.peek() {
                 None => {
                     return match open {
-                        Some(start) => self.error(start, "`\"` is not closed"),
+                        Some(start) => self.error(
+                            start,
+                            "`\"` is not closed: the shell waits for it. Close it, or write `\\\"` for the character",
+                        ),
                         None => Ok(()),
                     };
                 }

@@ -224,11 +224,13 @@ impl Reader {
         }
     }
 
-    /// Every command is a step that may print what it likes.
+    /// Every command is a step that may print what it likes. Behind one that cannot be read, as behind a quote that is not
+    /// closed, a shell would run nothing: those steps are there, and say why they are not run.
     fn script(&mut self, fence: &Fence<'_>, line: u32, content: &[&str]) {
         let text = content.join("\n");
         let mut line = line;
         let mut rest = text.as_str();
+        let mut stopped: Option<Diagnostic> = None;
         while !rest.is_empty() {
             let first = rest.lines().next().unwrap_or_default();
             if first.trim().is_empty() || first.trim_start().starts_with('#') || first.trim_end() == "---" {
@@ -237,11 +239,12 @@ impl Reader {
                 line += 1;
                 continue;
             }
-            let (step, mut taken) = self.step(rest, line, fence.indent, false);
-            if step.action.is_err() {
-                // What is not closed may end anywhere: nothing behind it can be trusted to be a command.
-                taken = rest.len();
-            }
+            let (mut step, taken) = self.step(rest, line, fence.indent, false);
+            step.action = match (stopped.clone(), step.action) {
+                (Some(stopped), _) => Err(stopped),
+                (None, action) => action,
+            };
+            stopped = step.action.as_ref().err().cloned();
             line += rest.get(..taken).unwrap_or_default().matches('\n').count() as u32;
             rest = rest.get(taken..).unwrap_or_default();
             self.document.blocks.push(Block::Step(Box::new(step)));
@@ -414,7 +417,10 @@ mod tests {
                 Ok(Action::Script(_)) => {
                     format!("step {}-{} {:?} {:?}", step.line, step.end_line, step.command, step.expected)
                 }
-                Err(error) => format!("broken {}:{} {} {:?}", error.line, error.column, error.message, step.expected),
+                Err(error) => format!(
+                    "broken {}:{} {} {:?} {:?}",
+                    error.line, error.column, error.message, step.command, step.expected
+                ),
             },
         });
         let diagnostics = document.diagnostics.iter().map(|found| format!("{}: {}", found.line, found.message));
@@ -464,6 +470,7 @@ mod tests {
 
     #[test]
     fn reads_steps_and_what_they_print() {
+        let quote = r"`'` is not closed: the shell waits for it. Close it, or write `\'` for the character";
         for (text, expected) in [
             ("```console\n$ a\n```", vec![r#"step 2-2 "a" None"#]),
             (
@@ -482,11 +489,35 @@ mod tests {
             ("```sh\n$ a\nx\n```", vec![r#"step 2-2 "a" Some("x")"#]),
             (
                 "  ```console\n  $ ä '\n  x\n  $ b\n  ```",
-                vec![r#"broken 2:7 `'` is not closed Some("x")"#, r#"step 4-4 "b" None"#],
+                vec![&format!(r#"broken 2:7 {quote} "ä '" Some("x")"#), r#"step 4-4 "b" None"#],
             ),
-            ("```sh\na\nb 'x\nc\n```", vec![r#"step 2-2 "a" None"#, "broken 3:3 `'` is not closed None"]),
+            // Nothing behind an open quote is run, and nothing of it is lost.
+            (
+                "```sh\na\nb 'x\nc\n# d\ne \\\n f\n```",
+                vec![
+                    r#"step 2-2 "a" None"#,
+                    &format!(r#"broken 3:3 {quote} "b 'x" None"#),
+                    &format!(r#"broken 3:3 {quote} "c" None"#),
+                    &format!(r#"broken 3:3 {quote} "e \\\n f" None"#),
+                ],
+            ),
         ] {
             assert_eq!(outline(text), expected, "{text}");
+        }
+    }
+
+    /// The page divides what is typed by the same rows.
+    #[test]
+    fn a_script_is_divided_into_commands() {
+        let rows = std::fs::read_to_string("../../tests/commands.json").unwrap();
+        for row in serde_json::from_str::<Vec<serde_json::Value>>(&rows).unwrap() {
+            let document = read("a.md", &format!("```sh\n{}\n```\n", row["script"].as_str().unwrap()));
+            let commands: Vec<_> = document
+                .blocks
+                .iter()
+                .map(|block| if let Block::Step(step) = block { step.command.as_str() } else { "" })
+                .collect();
+            assert_eq!(serde_json::json!(commands), row["commands"], "{row}");
         }
     }
 
