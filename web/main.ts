@@ -321,6 +321,10 @@ function problems(found: Found[]): void {
     return element("li", {}, element("span", { class: kind }, severity), " ", message, " ", line > 0 ? page.link(location) : undefined);
   });
   if (found.length > most) rows.push(element("li", { class: "dim" }, `and ${found.length - most} more`));
+  if (report.unlistedRules > 0) {
+    const message = `${report.unlistedRules.toLocaleString("en")} rules of roles are too many to be marked: nothing is said of those that no request needs.`;
+    rows.push(element("li", { class: "dim" }, message));
+  }
   byId("problems").replaceChildren(...(rows.length > 0 ? [element("ul", { "aria-label": "Problems" }, ...rows)] : []));
 }
 

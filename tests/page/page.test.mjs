@@ -129,6 +129,18 @@ test("what is wrong is marked where it stands, and hides nothing else", () =>
     await page.getByRole("heading", { name: /^✓ Allowed\./ }).waitFor();
   }));
 
+test("rules that are too many to be marked are counted", () =>
+  visit({}, async (page) => {
+    const rules = Array.from({ length: 501 }, (_, at) => `- {apiGroups: [""], resources: [pods], verbs: [get], resourceNames: [a${at}]}`).join("\n");
+    const many = `apiVersion: rbac.authorization.k8s.io/v1beta1\nkind: ClusterRole\nmetadata: {name: many}\nrules:\n${rules}`;
+    await openDocument(page, fence("yaml", "cluster.yaml", role("get")) + fence("yaml", "many.yaml", many) + fence("sh", "", "kubectl get pods --as jane"));
+    await page.getByRole("list", { name: "Problems" }).getByText("502 rules of roles are too many to be marked").waitFor();
+    await page.getByRole("tab", { name: "many.yaml" }).click();
+    await retype(page, "many.yaml", "");
+    await page.getByText("too many to be marked").waitFor({ state: "detached" });
+    await page.getByRole("heading", { name: /^✗ Denied\./ }).waitFor();
+  }));
+
 test("HTML in a name is text", () =>
   visit({}, async (page) => {
     const name = `<img src=x onerror="document.title='caught'"><b>jane</b>`;

@@ -47,6 +47,12 @@ fn render(report: &Report) -> String {
         };
         text.push_str(&format!("{file}:{line}: {object} {path}: {said}\n"));
     }
+    if report.unlisted_rules > 0 {
+        text.push_str(&format!(
+            "The {} rules of the roles are too many to be listed one by one.\n",
+            report.unlisted_rules
+        ));
+    }
     text
 }
 

@@ -92,9 +92,14 @@ fn every_rule_says_how_many_requests_it_decided() {
 }
 
 #[test]
-fn a_large_cluster_is_not_listed() {
+fn a_large_cluster_is_not_listed_and_says_so() {
     let roles: String = (0..501)
         .map(|at| format!("kind: ClusterRole\napiVersion: rbac.authorization.k8s.io/v1beta1\nmetadata: {{name: r{at}}}\nrules: [{{apiGroups: [''], resources: [pods], verbs: [get]}}]\n---\n"))
         .collect();
-    assert_eq!(run("a.md", &format!("```yaml\n{roles}```\n"), None).rules.len(), 0);
+    let of = |roles: &str| {
+        let report = run("a.md", &format!("```yaml\n{roles}```\n"), None);
+        (report.rules.len(), report.unlisted_rules)
+    };
+    assert_eq!(of(&roles), (0, 501));
+    assert_eq!(of(roles.split_once("---\n").unwrap().1), (500, 0));
 }

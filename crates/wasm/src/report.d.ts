@@ -10,8 +10,10 @@ export interface Report {
   files: ReportFile[];
   /** Its commands, in order. */
   steps: Step[];
-  /** The rules of its roles and audit policies, by line. In a large cluster roles are left out: nearly all would be unused. */
+  /** The rules of its roles and audit policies, by line. In a large cluster those of roles are left out. */
   rules: Rule[];
+  /** How many of them are left out. */
+  unlistedRules: number;
   /** Which node reaches which object, at the document's end; absent where it is asked for apart. */
   graph?: Graph;
   /** What its requests left in the audit backends. */

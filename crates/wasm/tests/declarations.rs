@@ -204,6 +204,7 @@ fn full() -> Report {
             deliveries: vec![Delivery { method: text(), url: text(), headers: pairs(), body: text() }],
         },
         plain_secrets: 1,
+        unlisted_rules: 1,
         etcd: Some(vec![Stored {
             key: text(),
             revision: 1,

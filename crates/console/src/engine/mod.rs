@@ -166,12 +166,14 @@ impl Engine {
             problems.retain(|problem| before.contains(problem));
         }
         diagnostics.extend(problems);
+        let (standing, unlisted_rules) = session.standing();
         let report = Report {
             version: report::VERSION,
             title: document.title.clone(),
             release: session.release().version().to_owned(),
             files: report::files(&document),
-            rules: report::rules(session.standing(), &document, &steps),
+            rules: report::rules(standing, &document, &steps),
+            unlisted_rules,
             steps,
             graph: None,
             audit: report::audit_trail(log, deliveries),

@@ -27,8 +27,10 @@ pub struct Report {
     pub files: Vec<File>,
     /// Its commands, in order.
     pub steps: Vec<Step>,
-    /// The rules of its roles and audit policies, by line. In a large cluster roles are left out: nearly all would be unused.
+    /// The rules of its roles and audit policies, by line. In a large cluster those of roles are left out.
     pub rules: Vec<Rule>,
+    /// How many of them are left out.
+    pub unlisted_rules: usize,
     /// Which node reaches which object, at the document's end; absent where it is asked for apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graph: Option<Graph>,

@@ -23,10 +23,15 @@ struct Fault {
 type Known<'a> = SortedMap<&'a str, Vec<&'a ResourceType>>;
 
 impl RuleResolver {
-    /// Every rule of the roles that the user's text holds; none where there are more than `most`.
-    pub fn standing(&self, release: &Release, most: usize) -> Vec<Standing> {
-        if self.own_roles().map(|role| role.rules.len()).sum::<usize>() > most {
-            return Vec::new();
+    /// Every rule of the roles that the user's text holds.
+    ///
+    /// # Errors
+    ///
+    /// How many there are, where that is more than `most`: they are not looked at.
+    pub fn standing(&self, release: &Release, most: usize) -> Result<Vec<Standing>, usize> {
+        let count = self.own_roles().map(|role| role.rules.len()).sum();
+        if count > most {
+            return Err(count);
         }
         let known = known(release);
         let all = self.own_roles().flat_map(|role| {
@@ -41,7 +46,7 @@ impl RuleResolver {
             });
             standing.collect::<Vec<_>>()
         });
-        all.collect()
+        Ok(all.collect())
     }
 
     /// What a person can mend in the rules and bindings of the user's text.

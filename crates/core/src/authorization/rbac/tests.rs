@@ -744,10 +744,10 @@ fn what_matches_nothing_is_told_and_nothing_else() {
         let rbac = written(&role(kind, rule));
         let found: Vec<_> = rbac.problems(release).into_iter().map(|it| (it.line, it.message)).collect();
         assert_eq!(found, told.iter().map(|it| (4, (*it).to_owned())).collect::<Vec<_>>(), "{rule}");
-        let standing = rbac.standing(release, 1);
+        let standing = rbac.standing(release, 1).unwrap();
         assert_eq!(standing[0].never.is_some(), dead, "{rule}: {standing:?}");
     }
-    assert_eq!(written(&role("Role", "{}, {}")).standing(release, 1), [], "too many are not looked at");
+    assert_eq!(written(&role("Role", "{}, {}")).standing(release, 1), Err(2), "too many are not looked at");
 }
 
 #[test]
@@ -795,7 +795,7 @@ fn what_is_dead_allows_no_request_that_is_served() {
                          kind: RoleBinding\napiVersion: rbac.authorization.k8s.io/v1beta1\nmetadata: {{namespace: a, name: b}}\n\
                          roleRef: {{kind: Role, name: r}}\nsubjects: [{{kind: User, name: u}}]\n"
                     ));
-                    let never = rbac.standing(release, 9).remove(0).never;
+                    let never = rbac.standing(release, 9).unwrap().remove(0).never;
                     let allows = requests
                         .iter()
                         .find(|request| rbac.authorize(&Attributes { user: &asker, request }).0 == Verdict::Allow);
@@ -851,7 +851,7 @@ fn bindings_that_grant_nothing_are_told() {
     let roles = written(
         "kind: ClusterRole\napiVersion: rbac.authorization.k8s.io/v1beta1\nmetadata: {name: r}\nrules: [{apiGroups: [''], resources: [pods], verbs: [get]}]\n",
     );
-    let standing = roles.standing(release, 9);
+    let standing = roles.standing(release, 9).unwrap();
     assert_eq!(standing[0].never.as_deref(), Some("No binding names ClusterRole r."));
     assert_eq!(
         (standing[0].location.path.as_str(), roles.problems(release).len()),
@@ -867,7 +867,7 @@ fn the_default_policy_has_no_faults() {
     let texts = release.bootstrap_policy(true).iter().map(crate::manifest::yaml::to_string).collect::<Vec<_>>();
     let policy = written(&texts.join("---\n"));
     assert_eq!(policy.problems(release), []);
-    let standing = policy.standing(release, 1000);
+    let standing = policy.standing(release, 1000).unwrap();
     let dead: Vec<_> =
         standing.iter().filter_map(|it| it.never.as_deref()).filter(|it| !it.starts_with("No binding")).collect();
     assert!(dead.is_empty() && standing.len() > 100, "{dead:?}");
