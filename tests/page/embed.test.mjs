@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fence, openDocument, url, visit } from "./browser.mjs";
+import { fence, openDocument, retype, url, visit } from "./browser.mjs";
 
 const at = (path) => new URL(path, url).href;
 
@@ -153,3 +153,51 @@ for (const [name, options] of [
       await two.getByRole("heading", { name: "Nothing to draw." }).waitFor();
     }));
 }
+
+/** What the worker runs before its own script: a module whose `answer` traps at one word. */
+const trap = (word) => `{
+  const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 116, 0, 0, 10, 5, 1, 3, 0, 0, 11];
+  const trap = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))).exports.t;
+  const instantiate = WebAssembly.instantiateStreaming;
+  WebAssembly.instantiateStreaming = async (...given) => {
+    const { instance, module } = await instantiate(...given);
+    const answer = (...given) => {
+      const document = new TextDecoder().decode(new Uint8Array(instance.exports.memory.buffer, given[2], given[3]));
+      if (document.includes(${JSON.stringify(word)})) trap();
+      return instance.exports.answer(...given);
+    };
+    return { module, instance: { exports: { ...instance.exports, answer } } };
+  };
+}
+`;
+
+test("a document that fells the shared engine leaves the other playgrounds alive", () =>
+  visit({}, async (page, { context }) => {
+    await context.route(/\/worker-[^/]*\.js$/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: trap("boom") + (await response.text()) });
+    });
+    const host = at("host.html");
+    const frames = ["one", "two", "three"];
+    const body = `<title>Host</title>${frames.map((title) => `<iframe title="${title}" width="1200" height="600" src="./?embed"></iframe>`).join("")}`;
+    await context.route(host, (route) => route.fulfill({ contentType: "text/html", body }));
+    await page.goto(host);
+    const [one, two, three] = frames.map((title) => page.frameLocator(`[title=${title}]`));
+    const type = (frame, text) => retype({ getByRole: (...given) => frame.getByRole(...given), keyboard: page.keyboard }, "Requests", text);
+    for (const frame of [one, two, three]) await frame.getByRole("heading", { name: /^[✓✗] (Allowed|Denied|Yes|No)\./ }).waitFor();
+    await type(two, "kubectl get nodes --as two");
+    await two.getByRole("heading", { name: /two may not list nodes/ }).waitFor();
+    await type(one, "echo boom");
+    await one.getByText(/The engine stopped \(unreachable\) and was started again/).waitFor();
+    assert.match(await one.getByRole("textbox", { name: "Requests" }).textContent(), /echo boom/);
+    // The others show what they showed, answer what is asked next, and hear nothing of it.
+    await two.getByRole("heading", { name: /two may not list nodes/ }).waitFor();
+    await type(three, "kubectl get nodes --as three");
+    await three.getByRole("heading", { name: /three may not list nodes/ }).waitFor();
+    await type(two, "kubectl get pods --as two");
+    await two.getByRole("heading", { name: /two may not list pods/ }).waitFor();
+    for (const frame of [two, three]) assert.equal(await frame.getByText(/The engine stopped/).count(), 0);
+    // Whoever felled it goes on with the next text.
+    await type(one, "kubectl get nodes --as one");
+    await one.getByRole("heading", { name: /one may not list nodes/ }).waitFor();
+  }));
