@@ -423,6 +423,38 @@ resources:
     await page.getByText(/truncated|other bytes than the one that wrote/).waitFor();
   }));
 
+test("a value of aesgcm that is moved to another etcd key is refused", () =>
+  visit({}, async (page) => {
+    const config = "kind: EncryptionConfig\napiVersion: v1\nresources:\n- resources: [secrets]\n  providers:\n  - aesgcm:\n      keys: [{name: key1, secret: c2VjcmV0IGlzIHNlY3VyZQ==}]";
+    const get = "etcdctl get --print-value-only /registry/secrets/default";
+    const commands = [
+      "kubectl create secret generic one --from-literal=password=sesame",
+      `${get}/one | etcdctl put /registry/secrets/default/two`,
+      `${get}/one | base64`,
+      "kubectl get secret two",
+    ];
+    await openDocument(page, fence("yaml", "encryption.yaml", config) + fence("sh", "", commands.join("\n")));
+    await page.getByRole("heading", { name: /Allowed, then 500\..*cipher: message authentication failed/ }).waitFor();
+    await page.getByRole("tab", { name: "etcd" }).click();
+    await page.getByRole("row", { name: /secrets\/default\/one aesgcm, key1 current/ }).waitFor();
+    await page.getByRole("button", { name: "/registry/secrets/default/two" }).click();
+    await page.getByRole("row", { name: /secrets\/default\/two aesgcm, key1 ✗ unreadable/ }).waitFor();
+    await page.getByText("The server cannot read it: cipher: message authentication failed.").waitFor();
+    // The same bytes with the one key and with the other.
+    await page.getByRole("tab", { name: "Verdict" }).click();
+    await page.getByRole("button", { name: "Previous request" }).click();
+    const dump = await page.getByLabel("Output").textContent();
+    await page.getByRole("tab", { name: "Inspect" }).click();
+    await page.getByLabel("Dump", { exact: true }).fill(dump);
+    await page.getByRole("button", { name: "encryption.yaml" }).click();
+    const key = page.getByRole("textbox", { name: /^etcd key/ });
+    await key.fill("/registry/secrets/default/one");
+    await page.getByRole("heading", { name: "✓ Opened. A Secret, encrypted by aesgcm with the key key1." }).waitFor();
+    await key.fill("/registry/secrets/default/two");
+    await page.getByText(/it was copied from another etcd key: aesgcm binds it to its place/).waitFor();
+    assert.equal(await page.getByText("c2VzYW1l").count(), 0);
+  }));
+
 test("what a new configuration leaves as it was is counted, and stands beside what it became", () =>
   visit({}, async (page) => {
     const config = (keys) =>
