@@ -78,6 +78,10 @@ enum Machine {
     Stopped(Store),
 }
 
+/// What a request for the health of the control plane's parts leaves to be said.
+const COMPONENTS: &str = "A real API server asks the scheduler, the controller manager and etcd for their health and lists \
+    them as componentstatuses. Here nobody is there to be asked: only what manifests hold is listed.";
+
 /// As much of the endless `/dev/urandom` as a program sees.
 const RANDOM: usize = 64 << 10;
 
@@ -162,7 +166,7 @@ impl Session {
         named.collect()
     }
 
-    /// What the flags of the last start ask for and is not done.
+    /// What the flags of the last start, or requests since, ask for and is not done.
     pub fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
@@ -223,6 +227,10 @@ impl Session {
         let exchange = server.handle(request, &mut self.world);
         let response = exchange.response.clone();
         self.audit.warnings.extend(exchange.audit.as_ref().and_then(|audited| audited.warning.clone()));
+        let asks_components = exchange.info.as_ref().is_some_and(|info| info.resource == "componentstatuses");
+        if asks_components && matches!(response.status, 200 | 404) {
+            self.notes.push(COMPONENTS.to_owned());
+        }
         self.exchanges.push(exchange);
         self.take_audit();
         // A request at which the server ends gets no answer.

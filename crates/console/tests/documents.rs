@@ -130,3 +130,17 @@ fn a_command_of_a_script_that_fails_is_told() {
     let report = run("a.md", "```sh\necho fine\ncat nosuch\n```\n", None);
     assert_eq!(messages(&report), [(3, "This command failed with status 1: cat: nosuch: No such file or directory")]);
 }
+
+#[test]
+fn the_health_of_components_is_said_to_be_unknown() {
+    for (command, told) in [
+        ("kubectl get cs", true),
+        ("kubectl get componentstatuses etcd-0", true),
+        ("kubectl get cs --as jane", false),
+        ("kubectl get nodes", false),
+    ] {
+        let report = run("a.md", &format!("```console\n$ {command}\n```\n"), None);
+        let said: Vec<_> = report.diagnostics.iter().map(|found| (found.severity, found.line)).collect();
+        assert_eq!(said, [("warning", 2)].repeat(usize::from(told)), "{command}");
+    }
+}
