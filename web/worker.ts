@@ -47,8 +47,8 @@ function report(client: Client) {
 /** An error that a call throws is about its arguments; a trap is the module's end. */
 function answer(client: Client, { id, name, given }: Extract<Question, { kind: "call" }>): void {
   try {
-    // These two are about the newest document of whoever asks.
-    if ((name === "graph" || name === "etcd") && current !== client) report(client);
+    // These are about the newest document of whoever asks.
+    if ((name === "graph" || name === "etcd" || name === "audit") && current !== client) report(client);
     // And this one runs the document that it is given.
     if (name === "access") current = undefined;
     const call = calls[name] as (...given: unknown[]) => unknown;

@@ -530,9 +530,10 @@ rules:
     const whatIf = page.getByRole("region", { name: "What if" });
     // Until somebody types there, it is the selected request.
     assert.match(await whatIf.getByRole("textbox").inputValue(), /GET \/api\/v1\/nodes\/one$/);
-    await whatIf.getByRole("textbox").fill("<b>eve</b> PUT /api/v1/namespaces/default/secrets/db\neve,ops GET /api/v1/pods/a/log?follow=1\nhm");
+    await whatIf.getByRole("textbox").fill("<b>eve</b> PUT /api/v1/namespaces/default/secrets/db\neve,ops GET /api/v1/pods/a/log?follow=1\nkubectl get secrets --as eve\nhm");
     await whatIf.getByRole("row", { name: /<b>eve<\/b> PUT .* update Metadata RequestReceived, ResponseComplete/ }).getByRole("button", { name: "audit-policy.yaml:4" }).waitFor();
     await whatIf.getByRole("row", { name: /^eve GET/ }).waitFor();
+    await whatIf.getByRole("row", { name: /^kubernetes-admin GET \/api\/v1\/namespaces\/default\/secrets list Metadata/ }).waitFor();
     await whatIf.getByRole("row", { name: "hm ✗ expected `USER,GROUP... METHOD URI`" }).waitFor();
     await all.getByRole("button", { name: "audit-policy.yaml:10" }).click();
     await page.getByRole("textbox", { name: "audit-policy.yaml" }).locator(".cm-here").waitFor();

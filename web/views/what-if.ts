@@ -1,4 +1,4 @@
-/** What if: requests that nobody sent, and what the audit policy would say of them. No cluster takes part. */
+/** What if: requests that nobody sent, and what the audit policy would say of them. Commands go to a copy of the cluster. */
 
 import type { Asked, Exchange, Report, ReportFile } from "portcullis-wasm";
 import { element } from "../dom.ts";
@@ -34,9 +34,9 @@ export class WhatIf {
     this.element = element(
       "section",
       { class: "card what-if", "aria-label": "What if" },
-      element("h3", {}, "What if", element("span", { class: "dim" }, "somebody asked this? No cluster takes part.")),
+      element("h3", {}, "What if", element("span", { class: "dim" }, "somebody asked this? Nothing of it stays.")),
       element("label", {}, element("span", {}, "Requests that nobody sent"), this.#requests),
-      element("p", { class: "dim", id: "what-if-form" }, "A line each: USER,GROUP… METHOD PATH, as in ", element("code", {}, "jane,developers DELETE /api/v1/namespaces/shop/secrets/db")),
+      element("p", { class: "dim", id: "what-if-form" }, "A line each: kubectl or curl; or USER,GROUP… METHOD PATH, as in ", element("code", {}, "jane,developers DELETE /api/v1/namespaces/shop/secrets/db")),
       this.#choice,
       this.#answers,
     );

@@ -1,7 +1,8 @@
-//! What an audit policy says about a request that nobody sent: level, rule and stages, without a cluster.
+//! What an audit policy says about a request that nobody sent: level, rule and stages.
 
 use std::rc::Rc;
 
+use portcullis_core::apiserver::Exchange;
 use portcullis_core::audit::{Policy, stages};
 use portcullis_core::authentication::User;
 use portcullis_core::manifest::json;
@@ -55,20 +56,42 @@ pub struct Asked {
     pub error: Option<String>,
 }
 
-/// Answers every line of `requests` that is neither blank nor a comment; the policy's text begins on `line`.
+/// Answers every line of `requests` that is neither blank nor a comment; the policy's text begins on `line`. A line of
+/// `kubectl` or `curl` has an answer for each of the requests that it sends, which `send` tells, or what is wrong with it.
 ///
 /// # Errors
 ///
 /// What the server would print of the policy.
-pub fn answers(text: &str, line: u32, requests: &str) -> Result<Vec<Asked>, String> {
+pub fn answers(
+    text: &str,
+    line: u32,
+    requests: &str,
+    send: &dyn Fn(&str) -> Result<Vec<Exchange>, String>,
+) -> Result<Vec<Asked>, String> {
     let policy = Policy::parse("", &Rc::from(""), line, text)?;
     let lines = requests.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    let answers = lines.map(|line| {
-        let answer = answer(&policy, line);
-        let error = answer.as_ref().err().cloned();
-        Asked { asked: line.to_owned(), answer: answer.ok(), error }
+    let answers = lines.flat_map(|line| {
+        let given = match line.split_whitespace().find(|word| *word != "$") {
+            Some("kubectl" | "curl") => match send(line.trim_start().trim_start_matches("$ ")) {
+                Ok(exchanges) => exchanges.iter().filter_map(|exchange| sent(&policy, exchange)).collect(),
+                Err(error) => vec![Err(error)],
+            },
+            _ => vec![answer(&policy, line)],
+        };
+        given.into_iter().map(|answer| {
+            let error = answer.as_ref().err().cloned();
+            Asked { asked: line.to_owned(), answer: answer.ok(), error }
+        })
     });
     Ok(answers.collect())
+}
+
+/// What the policy says of a request that was sent; `None` where nobody was recognised, and the policy is not asked.
+fn sent(policy: &Policy, exchange: &Exchange) -> Option<Result<Answer, String>> {
+    let identity = exchange.identity.as_ref()?;
+    // It is asked before the server looks at impersonation.
+    let user = identity.impersonator.as_ref().unwrap_or(&identity.user);
+    Some(judge(policy, user.clone(), &exchange.request.method, &exchange.request.uri))
 }
 
 /// Answers one line: `[USER[,GROUP...]] METHOD URI`, or JSON with `user`, `groups`, `method` and `path`. Without a user it
@@ -79,8 +102,12 @@ pub fn answers(text: &str, line: u32, requests: &str) -> Result<Vec<Asked>, Stri
 /// What is wrong with the line.
 pub fn answer(policy: &Policy, line: &str) -> Result<Answer, String> {
     let (user, method, uri) = read(line)?;
-    let url = Url::parse(&uri).ok_or_else(|| format!("`{uri}` is no path of a request"))?;
-    let info = RequestInfo::parse(&method, &url)?;
+    judge(policy, user, &method, &uri)
+}
+
+fn judge(policy: &Policy, user: User, method: &str, uri: &str) -> Result<Answer, String> {
+    let url = Url::parse(uri).ok_or_else(|| format!("`{uri}` is no path of a request"))?;
+    let info = RequestInfo::parse(method, &url)?;
     let (level, rule) = policy.level(&user, &info);
     let location = rule.map(|rule| policy.location(rule));
     Ok(Answer {
@@ -203,11 +230,11 @@ mod tests {
     #[test]
     fn every_line_is_answered_or_told_what_is_wrong() {
         let policy = "rules:\n- level: Metadata\n";
-        let asked = answers(policy, 11, "# whom?\n\njane GET /api/v1/pods\nnonsense\n").unwrap();
+        let asked = answers(policy, 11, "# whom?\n\njane GET /api/v1/pods\nnonsense\n", &|_| Ok(Vec::new())).unwrap();
         let answer = asked[0].answer.as_ref().unwrap();
         assert_eq!((answer.level, answer.line, asked[0].error.as_deref()), ("Metadata", Some(12), None));
         assert_eq!((asked[1].asked.as_str(), asked[1].error.is_some(), asked.len()), ("nonsense", true, 2));
-        assert!(answers("rules: 1", 1, "").unwrap_err().contains("failed decoding"));
+        assert!(answers("rules: 1", 1, "", &|_| Ok(Vec::new())).unwrap_err().contains("failed decoding"));
     }
 
     #[test]

@@ -143,3 +143,40 @@ fn a_random_seed_is_the_systems() {
     assert_eq!(name("random", b"one"), name("random", b"one"));
     assert_eq!(name("x", b"one"), name("x", b"other"));
 }
+
+/// Commands are read and sent as those of a document are, and nothing of them stays.
+#[test]
+fn an_audit_policy_is_asked_about_commands() {
+    let policy = "rules:\n- {level: Metadata, users: [jane]}\n- {level: Request, verbs: [create, delete]}\n";
+    let text = "```text title=\"jane.crt\"\nSubject: CN=jane\n```\n```sh\nkubectl create configmap here\n```\n";
+    let mut engine = Engine::default();
+    engine.run("a.md", text, None);
+    for (line, expected) in [
+        ("ann GET /api/v1/pods", "ann GET /api/v1/pods None"),
+        ("kubectl get pods --as ann", "kubernetes-admin GET /api/v1/namespaces/default/pods None"),
+        (
+            "$ kubectl delete configmap here",
+            "kubernetes-admin DELETE /api/v1/namespaces/default/configmaps/here Request",
+        ),
+        ("curl -k --cert jane.crt --key jane.crt https://apiserver:6443/api", "jane GET /api Metadata"),
+        (
+            "curl -k --cert ann.crt https://apiserver:6443/api",
+            "curl: (58) could not load PEM client certificate from ann.crt",
+        ),
+        (
+            "kubectl label configmap here a=b",
+            "kubernetes-admin GET /api/v1/namespaces/default/configmaps/here None; kubernetes-admin PATCH ",
+        ),
+        ("kubectl get 'pods", "`'` is not closed"),
+    ] {
+        for _ in 0..2 {
+            let said =
+                engine.audit(policy, 1, line).unwrap().into_iter().map(|asked| match (asked.answer, asked.error) {
+                    (Some(answer), _) => format!("{} {} {}", answer.user, answer.request, answer.level),
+                    (None, error) => error.unwrap_or_default(),
+                });
+            let said = said.collect::<Vec<_>>().join("; ");
+            assert!(said.starts_with(expected), "{line}: {said}");
+        }
+    }
+}

@@ -140,8 +140,8 @@ pub fn inspect(config: &str, key: &str, dump: &[u8]) -> Result<JsValue, js_sys::
     to_js(&report)
 }
 
-/// What the audit `policy`, whose text begins on `line`, says of each of `requests`, without a cluster: a line each, as `portcullis audit` reads
-/// them.
+/// What the audit `policy`, whose text begins on `line`, says of each of `requests`: a line each, as `portcullis audit` reads them, or a
+/// `kubectl` or `curl` that is sent to a copy of the cluster that the last document left.
 ///
 /// # Errors
 ///
@@ -149,7 +149,7 @@ pub fn inspect(config: &str, key: &str, dump: &[u8]) -> Result<JsValue, js_sys::
 #[wasm_bindgen(unchecked_return_type = "Asked[]")]
 pub fn audit(policy: &str, line: u32, requests: &str) -> Result<JsValue, js_sys::Error> {
     let failed = |message: String| js_sys::Error::new(&message);
-    let answers = portcullis_console::audit::answers(policy, line, requests).map_err(failed)?;
+    let answers = ENGINE.with_borrow(|engine| engine.audit(policy, line, requests)).map_err(failed)?;
     answers.serialize(&Serializer::json_compatible()).map_err(|error| failed(error.to_string()))
 }
 

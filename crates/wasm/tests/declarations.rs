@@ -36,7 +36,14 @@ fn every_member_is_declared_with_its_type() {
     let access =
         portcullis_console::access::access(&mut Engine::default(), ("x.md", document), "default", "u", "secrets");
     check(&interfaces, &serde_json::to_value(access).unwrap(), "Access", "Access", &mut seen);
-    let asked = portcullis_console::audit::answers("rules: [{level: Request}]", 1, "GET /api/v1/pods\nGET").unwrap();
+    let asked =
+        portcullis_console::audit::answers(
+            "rules: [{level: Request}]",
+            1,
+            "GET /api/v1/pods\nGET",
+            &|_| Ok(Vec::new()),
+        )
+        .unwrap();
     check(&interfaces, &serde_json::to_value(asked).unwrap(), "Asked[]", "Asked", &mut seen);
     // Nothing is declared that the report does not have.
     for (interface, members) in &interfaces {

@@ -16,6 +16,7 @@ use portcullis_core::world::{World, time};
 
 mod configuration;
 
+use crate::audit::{self, Asked};
 use crate::report::{self, Graph, Report, Stored};
 use crate::session::Session;
 use crate::transcript::{self, Action, Block, Document, compare};
@@ -188,6 +189,26 @@ impl Engine {
     /// The graph at the end of the last document.
     pub fn graph(&self) -> Graph {
         report::graph(self.last.as_ref().map(|last| last.session.graph()).unwrap_or_default())
+    }
+
+    /// What the audit `policy`, whose text begins on `line`, says of `requests` as [`audit::answers`] reads them. Commands run
+    /// against a copy of what the last document left.
+    ///
+    /// # Errors
+    ///
+    /// What the server would print of the policy.
+    pub fn audit(&self, policy: &str, line: u32, requests: &str) -> Result<Vec<Asked>, String> {
+        audit::answers(policy, line, requests, &|command| {
+            let session = self.last.as_ref().map(|last| last.session.clone());
+            let mut session = session.ok_or("there is no cluster to send it to")?;
+            let (script, _) = shell::read(command).map_err(|error| error.message)?;
+            let outcome = shell::run(&script, &mut session);
+            match session.take_exchanges() {
+                // It failed before it sent anything.
+                none if none.is_empty() => Err(String::from_utf8_lossy(&outcome.terminal).trim_end().to_owned()),
+                exchanges => Ok(exchanges),
+            }
+        })
     }
 
     /// What etcd holds at the end of the last document.
