@@ -5,7 +5,7 @@ import { element } from "../dom.ts";
 import type { Page, View } from "../view.ts";
 
 /** What the table is about; kept while the page is open. */
-const asked = { subject: "", verb: "", resource: "pods", namespace: "" };
+const asked = { subject: "", verb: "", resource: "pods", namespace: "*" };
 /** The cell that stands open: row and column. */
 let opened: { row: string; verb: string } | undefined;
 /** How many rows are drawn. */
@@ -15,6 +15,7 @@ let turn = 0;
 
 const signs: Record<string, [string, string]> = {
   yes: ["✓", "yes"],
+  namespaces: ["◑", "in some namespaces"],
   some: ["◐", "some names"],
   no: ["–", "no"],
 };
@@ -41,7 +42,7 @@ function draw(place: HTMLElement, access: Access, page: Page): void {
   const again = () => draw(place, access, page);
   const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
   const scrolled = place.querySelector(".scroll")?.scrollLeft ?? 0;
-  const choose = (what: keyof typeof asked, label: string, all: string, options: string[]) => {
+  const choose = (what: keyof typeof asked, label: string, all: string, options: string[], other?: [value: string, name: string]) => {
     const select = element("select", {
       "data-key": what,
       change() {
@@ -51,13 +52,16 @@ function draw(place: HTMLElement, access: Access, page: Page): void {
         void ask(place, page);
       },
     });
-    const known = asked[what] === "" || options.includes(asked[what]) ? options : [asked[what], ...options];
+    const known = ["", other?.[0], ...options].includes(asked[what]) ? options : [asked[what], ...options];
+    if (other) select.append(element("option", { value: other[0] }, other[1]));
     select.append(element("option", { value: "" }, all), ...known.map((option) => element("option", { value: option }, option)));
     select.value = asked[what];
     return element("label", {}, element("span", {}, label), select);
   };
   const column = access.verbs.indexOf(asked.verb);
-  const rows = asked.verb === "" ? access.rows : access.rows.filter((row) => (row.cells[column]?.granted.length ?? 0) > 0);
+  const matching = asked.verb === "" ? access.rows : access.rows.filter((row) => (row.cells[column]?.granted.length ?? 0) > 0);
+  // Whom the document binds comes before those of the default policy.
+  const rows = [...matching.filter(isOwn), ...matching.filter((row) => !isOwn(row))];
   place.replaceChildren(
     element("div", { class: "headline" }, element("h2", {}, sentence())),
     element(
@@ -66,12 +70,12 @@ function draw(place: HTMLElement, access: Access, page: Page): void {
       choose("subject", "Who", "anybody", access.subjects),
       choose("verb", "Does", "anything", access.verbs),
       choose("resource", "With", "anything", access.resources),
-      choose("namespace", "Where", "the whole cluster", access.namespaces),
+      choose("namespace", "Where", "the whole cluster", access.namespaces, ["*", "anywhere"]),
     ),
     ...(rows.length > 0
       ? [table(access, rows.slice(0, most), page, again), ...more(rows.length, again)]
       : [element("p", { class: "empty" }, nobody())]),
-    element("p", { class: "dim" }, "✓ yes · ◐ objects of some names only · – no. A ✓ opens to the lines that grant it."),
+    element("p", { class: "dim" }, `✓ yes${asked.namespace === "*" ? ", in every namespace · ◑ in some namespaces" : ""} · ◐ objects of some names only · – no. A sign opens to the lines that grant it.`),
     element(
       "p",
       { class: "dim" },
@@ -83,6 +87,10 @@ function draw(place: HTMLElement, access: Access, page: Page): void {
   if (focused) place.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
+function isOwn({ cells }: AccessRow): boolean {
+  return cells.some(({ granted }) => granted.some(({ binding }) => binding.line > 0));
+}
+
 /** How many rows are not drawn. */
 function more(count: number, again: () => void): HTMLElement[] {
   if (count <= most) return [];
@@ -92,7 +100,7 @@ function more(count: number, again: () => void): HTMLElement[] {
 
 function sentence(): string {
   const { subject, verb, resource, namespace } = asked;
-  const where = namespace ? `in namespace ${namespace}` : "in the whole cluster";
+  const where = namespace === "*" ? "anywhere" : namespace ? `in namespace ${namespace}` : "in the whole cluster";
   const what = [verb, resource].filter(Boolean).join(" ");
   if (subject === "" && resource === "") return "Choose somebody, or something.";
   if (subject === "") return verb ? `Who may ${what} ${where}?` : `Who may do what with ${resource} ${where}?`;
@@ -101,10 +109,11 @@ function sentence(): string {
 }
 
 function nobody(): string {
-  const { subject, verb, resource } = asked;
+  const { subject, verb, resource, namespace } = asked;
   if (subject === "" && resource === "") return "Choose who, to see all that they may do, or with what, to see who may do it.";
   const what = verb ? `${verb} ${resource || "anything"}` : `do anything${resource && ` with ${resource}`}`;
-  return subject ? `${subject} may not ${what} here.` : `Nobody may ${what} here.`;
+  const where = namespace === "*" ? "anywhere" : "here";
+  return subject ? `${subject} may not ${what} ${where}.` : `Nobody may ${what} ${where}.`;
 }
 
 function table(access: Access, rows: AccessRow[], page: Page, again: () => void): HTMLElement {

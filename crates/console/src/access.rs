@@ -14,6 +14,9 @@ use crate::report::{self, Location};
 /// The columns of every table: the verbs that people ask about. What rules name besides stands behind them.
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
+/// In place of a namespace: each grant where it holds.
+const ANYWHERE: &str = "*";
+
 /// The table, and what one may choose from.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,7 +47,7 @@ pub struct AccessRow {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cell {
-    /// `yes`, `some` (objects of certain names only) or `no`.
+    /// `yes`, `namespaces` (in certain ones only), `some` (objects of certain names only) or `no`.
     pub answer: &'static str,
     /// What grants it: at most eight.
     pub granted: Vec<Granted>,
@@ -62,7 +65,7 @@ pub struct Granted {
     pub rule: Location,
 }
 
-/// The table for `namespace` (`""`: the whole cluster). With a `resource`, whoever may do something with it, or the one
+/// The table for `namespace` (`""`: the whole cluster; `*`: wherever something is granted). With a `resource`, whoever may do something with it, or the one
 /// `subject`; without, what the `subject` may do, and nothing where it is `""` too.
 pub fn access(
     engine: &mut Engine,
@@ -87,30 +90,40 @@ pub fn access(
     };
     let mine: Vec<(String, &Grant<'_>)> = grants
         .iter()
-        .filter(|grant| grant.namespace().is_empty() || grant.namespace() == namespace)
+        .filter(|grant| ["", namespace].contains(&grant.namespace()) || namespace == ANYWHERE)
         .map(|grant| (who(grant), grant))
         .filter(|(who, _)| subject.is_empty() || who == subject)
         .collect();
+    let asked = |grant: &Grant<'_>, verb: &str, what: &str| {
+        let place = if namespace == ANYWHERE { grant.namespace() } else { namespace };
+        grant.reaches(&request(verb, place, what))
+    };
     // `use`, `impersonate`, `bind` and whatever else a rule of this table says.
     let special: SortedSet<&str> = mine
         .iter()
         .flat_map(|(_, grant)| grant.granted.verbs.iter().map(move |verb| (grant, verb.as_str())))
         .filter(|(_, verb)| *verb != "*" && !VERBS.contains(verb))
-        .filter(|(grant, verb)| chosen.iter().any(|what| grant.reaches(&request(verb, namespace, what)).is_some()))
+        .filter(|(grant, verb)| chosen.iter().any(|what| asked(grant, verb, what).is_some()))
         .map(|(_, verb)| verb)
         .collect();
     let verbs: Vec<&str> = VERBS.into_iter().chain(special).collect();
     for what in chosen {
         for (column, verb) in verbs.iter().enumerate() {
-            let request = request(verb, namespace, what);
             for (who, grant) in &mine {
-                let Some(all) = grant.reaches(&request) else { continue };
+                let Some(all) = asked(grant, verb, what) else { continue };
                 let row = if resource.is_empty() { what } else { who };
                 let none = || Cell { answer: "no", granted: Vec::new() };
                 let cells = rows.get_or_insert_with(row.to_owned(), || verbs.iter().map(|_| none()).collect());
                 let Some(cell) = cells.get_mut(column) else { continue };
-                if all || cell.answer == "no" {
-                    cell.answer = if all { "yes" } else { "some" };
+                let answer = match all {
+                    true if namespace == ANYWHERE && !grant.namespace().is_empty() => "namespaces",
+                    true => "yes",
+                    false => "some",
+                };
+                const WORSE_FIRST: [&str; 4] = ["no", "some", "namespaces", "yes"];
+                let rank = |answer| WORSE_FIRST.iter().position(|known| *known == answer);
+                if rank(answer) > rank(cell.answer) {
+                    cell.answer = answer;
                 }
                 if cell.granted.len() < 8 {
                     cell.granted.push(Granted {
@@ -208,6 +221,7 @@ kubectl create clusterrolebinding probes --clusterrole=probe --user=probe
         let mark = |cell: &Cell| match cell.answer {
             "yes" => "y",
             "some" => "s",
+            "namespaces" => "n",
             _ => "-",
         };
         access
@@ -223,6 +237,10 @@ kubectl create clusterrolebinding probes --clusterrole=probe --user=probe
         assert_eq!(table("shop", "jane", "pods"), ["jane y-------"]);
         assert_eq!(table("", "jane", ""), Vec::<String>::new());
         assert_eq!(table("", "", ""), Vec::<String>::new());
+        assert_eq!(table("*", "jane", ""), ["pods n-------", "pods/log n-------", "secrets ss------"]);
+        assert_eq!(table("*", "probe", ""), table("", "probe", ""));
+        assert!(table("*", "", "pods").contains(&"jane n-------".to_owned()));
+        assert!(table("*", "", "pods").contains(&"group system:masters yyyyyyyy".to_owned()));
         assert_eq!(table("", "probe", ""), ["/healthz y--------", "users --------y"]);
         assert_eq!(access_of("", "probe", "").verbs.last().unwrap(), "impersonate");
         assert_eq!(access_of("shop", "", "pods").verbs.len(), 8, "wildcards name no verb");

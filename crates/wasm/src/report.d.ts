@@ -385,7 +385,7 @@ export interface AccessRow {
 
 /** Whether one may, and why. */
 export interface Cell {
-  /** `yes`, `some` (objects of certain names only) or `no`. */
+  /** `yes`, `namespaces` (in certain ones only), `some` (objects of certain names only) or `no`. */
   answer: string;
   /** At most eight. */
   granted: Granted[];
