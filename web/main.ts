@@ -92,7 +92,7 @@ const engine = new Engine({
     const step = Math.max(stepAt(requests?.line ?? 1), Math.min(0, steps - 1));
     // First: the editors have the browser lay out what they change, and with it all that was changed before.
     select({ step, exchange: step === selection.step ? selection.exchange : -1 });
-    problems(latest.found);
+    problems(report, latest.found);
     badges(report);
     if (byId("release").textContent !== report.release) byId("release").textContent = report.release;
     const sent = report.steps.reduce((sum, step) => sum + step.exchanges.length, 0);
@@ -310,7 +310,7 @@ function problemsOf(found: Found[], editor: Place["editor"]): Problem[] {
 }
 
 /** What is wrong with the document, as a list for what the gutters cannot show. */
-function problems(found: Found[]): void {
+function problems(report: Report, found: Found[]): void {
   for (const number of fileEditors.keys()) {
     fileTabs.badge(number, problemsOf(found, number).some(({ severity }) => severity === "error") ? "✗" : "", true);
   }

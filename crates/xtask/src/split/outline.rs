@@ -57,13 +57,13 @@ pub fn functions<'a>(bound: &'a [u8], module: &mut Module<'a>, ran: &HashSet<u32
         let name = names.get(&index).copied().unwrap_or_default();
         let signature = module.signature(index)?;
         let mut cutting = Cutting::read(module, function, &body, signature, ran, &mut stretch)?;
-        if name.contains("portcullis_") && cutting.steps.first().is_some_and(|step| step.ran) {
+        if cutting.steps.first().is_some_and(|step| step.ran) {
             let next = first_cut + cut_out.len() as u32;
             cutting.cut(name, next)?;
         }
         let Cutting { steps, parameters, mut locals, code, cut, .. } = cutting;
         let ran = steps.first().is_some_and(|step| step.ran);
-        let code = if ran && name.contains("portcullis_") { code } else { steps.into_iter().map(|step| step.instruction).collect() };
+        let code = if ran { code } else { steps.into_iter().map(|step| step.instruction).collect() };
         let locals = locals.split_off(parameters);
         functions.push(Function { name: name.to_owned(), signature, locals, code, ran });
         cut_out.extend(cut);
