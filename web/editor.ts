@@ -233,7 +233,7 @@ const theme = EditorView.theme({
   ".cm-taken": { backgroundColor: "var(--picked)", boxShadow: "inset 3px 0 var(--accent)" },
   // Quiet, and still to be read: never below 4.5 to 1.
   ".cm-idle, .cm-idle *": { color: "var(--dim) !important" },
-  ".cm-note": { color: "var(--dim)", fontStyle: "italic", marginLeft: "3ch", fontFamily: "var(--sans)" },
+  ".cm-note": { color: "var(--dim)", fontStyle: "italic", marginLeft: "3ch", fontFamily: "var(--sans)", userSelect: "none" },
   ".cm-signs": { minWidth: "74px" },
   ".cm-signs .cm-gutterElement": { padding: "0 8px 0 12px", fontWeight: "600", fontSize: "0.92em", whiteSpace: "nowrap" },
   ".cm-signs .cm-current": { backgroundColor: "var(--picked)" },
