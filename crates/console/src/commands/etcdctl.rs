@@ -4,7 +4,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use portcullis_core::manifest::json::object;
+use portcullis_core::manifest::{Map, Value};
 
 use super::{Output, unsupported};
 use crate::arguments::{Argument, Arguments};
@@ -115,8 +116,12 @@ fn get(options: &Options<'_>, range: (&str, Option<&str>), session: &mut Session
     let shown = pairs.into_iter().take(if options.count_only { 0 } else { options.limit.unwrap_or(usize::MAX) });
     if options.json {
         let kvs: Vec<Value> = shown.map(|pair| pair_to_json(&pair, options.keys_only)).collect();
-        let header = json!({"cluster_id": CLUSTER_ID, "member_id": MEMBER_ID,
-            "revision": session.etcd_revision(), "raft_term": 2});
+        let header = object([
+            ("cluster_id", CLUSTER_ID.into()),
+            ("member_id", MEMBER_ID.into()),
+            ("revision", session.etcd_revision().into()),
+            ("raft_term", 2.into()),
+        ]);
         // Go leaves out what is empty.
         let mut answer = Map::from_iter([("header".to_owned(), header)]);
         if !kvs.is_empty() {

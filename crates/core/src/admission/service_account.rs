@@ -2,10 +2,9 @@
 //!
 //! Behaviour: `plugin/pkg/admission/serviceaccount/admission.go`.
 
-use serde_json::json;
-
 use super::{Attributes, Listers, Operation, is_pod};
 use crate::graph::{Kind, references};
+use crate::manifest::json::object;
 use crate::manifest::{Object, Value};
 use crate::status::{Qualified, Status};
 
@@ -161,9 +160,14 @@ fn mount(pod: &mut Value, secret: &str) {
             }
             needed = true;
             if let Value::Object(container) = container {
-                let mounts = container.entry("volumeMounts").or_insert_with(|| json!([]));
+                let mounts = container.entry("volumeMounts").or_insert_with(|| Vec::<Value>::new().into());
                 if let Value::Array(mounts) = mounts {
-                    mounts.push(json!({"name": volume, "readOnly": true, "mountPath": MOUNT_PATH}));
+                    let path = MOUNT_PATH.into();
+                    mounts.push(object([
+                        ("name", volume.as_str().into()),
+                        ("readOnly", true.into()),
+                        ("mountPath", path),
+                    ]));
                 }
             }
         }
@@ -172,9 +176,10 @@ fn mount(pod: &mut Value, secret: &str) {
         && !is_there
         && let Some(Value::Object(spec)) = pod.get_mut("spec")
     {
-        let volumes = spec.entry("volumes").or_insert_with(|| json!([]));
+        let volumes = spec.entry("volumes").or_insert_with(|| Vec::<Value>::new().into());
         if let Value::Array(volumes) = volumes {
-            volumes.push(json!({"name": volume, "secret": {"secretName": secret, "defaultMode": 420}}));
+            let secret = object([("secretName", secret.into()), ("defaultMode", 420.into())]);
+            volumes.push(object([("name", volume.into()), ("secret", secret)]));
         }
     }
 }

@@ -5,41 +5,41 @@
 
 use std::rc::Rc;
 
-use serde_json::json;
-
 use super::cluster::{Before, Cluster};
 use super::rest::{self, Call};
 use crate::authentication::User;
 use crate::authorization::Mode;
 use crate::authorization::rbac::{Reconciled, reconcile_binding, reconcile_role};
+use crate::manifest::json::{self, object};
 use crate::manifest::{Object, Value};
 use crate::request::RequestInfo;
 use crate::world::World;
 
+/// By which pods find the API server.
+const SERVICE: &str = r#"{
+    "kind": "Service",
+    "apiVersion": "v1",
+    "metadata": {
+        "name": "kubernetes",
+        "namespace": "default",
+        "labels": {"component": "apiserver", "provider": "kubernetes"}
+    },
+    "spec": {
+        "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 6443}],
+        "clusterIP": "10.0.0.1",
+        "type": "ClusterIP",
+        "sessionAffinity": "ClientIP"
+    }
+}"#;
+
 /// Makes what is missing, and reconciles what is there.
 pub(super) fn run(cluster: &mut Cluster, before: Option<&Before>, world: &mut World) {
     for name in ["default", "kube-system", "kube-public"] {
-        create_missing(cluster, world, &json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}));
+        let metadata = object([("name", name.into())]);
+        let namespace = object([("kind", "Namespace".into()), ("apiVersion", "v1".into()), ("metadata", metadata)]);
+        create_missing(cluster, world, &namespace);
     }
-    create_missing(
-        cluster,
-        world,
-        &json!({
-            "kind": "Service",
-            "apiVersion": "v1",
-            "metadata": {
-                "name": "kubernetes",
-                "namespace": "default",
-                "labels": {"component": "apiserver", "provider": "kubernetes"},
-            },
-            "spec": {
-                "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 6443}],
-                "clusterIP": "10.0.0.1",
-                "type": "ClusterIP",
-                "sessionAffinity": "ClientIP",
-            },
-        }),
-    );
+    create_missing(cluster, world, &json::parse(SERVICE).unwrap_or_default());
     let modes = cluster.authorizers.modes();
     if !modes.contains(&Mode::RBAC) {
         return;
@@ -141,6 +141,8 @@ fn write(cluster: &mut Cluster, world: &mut World, method: &str, object: &Value)
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::apiserver::{File, Files, Server};
     use crate::authorization::Attributes;

@@ -3,8 +3,7 @@
 //! Behaviour: `apiserver/pkg/endpoints/discovery`, `kube-aggregator/pkg/apiserver/handler_apis.go`,
 //! `apiserver/pkg/server/{healthz,routes}`.
 
-use serde_json::json;
-
+use crate::manifest::json::object;
 use crate::manifest::{Map, Value};
 use crate::release::{Release, ResourceType};
 
@@ -43,11 +42,12 @@ const ELSEWHERE: [&str; 9] = [
 
 /// `/api`.
 pub(super) fn legacy_versions(address: &str) -> Value {
-    json!({
-        "kind": "APIVersions",
-        "versions": ["v1"],
-        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}],
-    })
+    let address = object([("clientCIDR", "0.0.0.0/0".into()), ("serverAddress", address.into())]);
+    object([
+        ("kind", "APIVersions".into()),
+        ("versions", vec!["v1"].into()),
+        ("serverAddressByClientCIDRs", vec![address].into()),
+    ])
 }
 
 /// `/apis`.
@@ -56,12 +56,12 @@ pub(super) fn groups(release: &Release) -> Value {
     names.retain(|name| !name.is_empty());
     names.dedup();
     let groups: Vec<Value> = names.iter().filter_map(|name| Some(group_members(release, name)?.into())).collect();
-    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+    object([("kind", "APIGroupList".into()), ("apiVersion", "v1".into()), ("groups", groups.into())])
 }
 
 /// `/apis/GROUP`; `None` where there is no such group.
 pub(super) fn group(release: &Release, name: &str) -> Option<Value> {
-    let head = [("kind".to_owned(), json!("APIGroup")), ("apiVersion".to_owned(), json!("v1"))];
+    let head = [("kind".to_owned(), "APIGroup".into()), ("apiVersion".to_owned(), "v1".into())];
     Some(head.into_iter().chain(group_members(release, name)?).collect())
 }
 
@@ -72,11 +72,11 @@ fn group_members(release: &Release, name: &str) -> Option<Map<String, Value>> {
     versions.dedup_by_key(|resource| resource.version);
     let versions: Vec<Value> = versions
         .iter()
-        .map(|resource| json!({"groupVersion": resource.api_version, "version": resource.version}))
+        .map(|resource| object([("groupVersion", resource.api_version.into()), ("version", resource.version.into())]))
         .collect();
     let preferred = versions.first()?.clone();
     let members = [
-        ("name", json!(name)),
+        ("name", name.into()),
         ("versions", versions.into()),
         ("preferredVersion", preferred),
         ("serverAddressByClientCIDRs", Value::Null),
@@ -92,10 +92,10 @@ pub(super) fn resources(release: &Release, group: &str, version: &str) -> Option
         group_version = resource.api_version;
         let mut entry = entry(resource, resource.resource, resource.kind, &resource.verbs);
         if !resource.short_names.is_empty() {
-            entry.insert("shortNames".into(), json!(resource.short_names));
+            entry.insert("shortNames".into(), resource.short_names.as_slice().into());
         }
         if !resource.categories.is_empty() {
-            entry.insert("categories".into(), json!(resource.categories));
+            entry.insert("categories".into(), resource.categories.as_slice().into());
         }
         entries.push(entry.into());
         for subresource in &resource.subresources {
@@ -107,19 +107,19 @@ pub(super) fn resources(release: &Release, group: &str, version: &str) -> Option
         return None;
     }
     // Clients of Kubernetes 1.0 did not know the field, so the groups of that time are printed without it.
-    let api_version = (!matches!(group, "" | "extensions")).then_some(("apiVersion", json!("v1")));
-    let members = [("kind", json!("APIResourceList"))].into_iter().chain(api_version);
+    let api_version = (!matches!(group, "" | "extensions")).then(|| ("apiVersion", Value::from("v1")));
+    let members = [("kind", "APIResourceList".into())].into_iter().chain(api_version);
     let members = members.chain([("groupVersion", group_version.into()), ("resources", entries.into())]);
     Some(members.map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 fn entry(resource: &ResourceType, name: &str, kind: &str, verbs: &[&str]) -> Map<String, Value> {
     let members = [
-        ("name", json!(name)),
-        ("singularName", json!(resource.singular)),
-        ("namespaced", json!(resource.namespaced)),
-        ("kind", json!(kind)),
-        ("verbs", json!(verbs)),
+        ("name", name.into()),
+        ("singularName", resource.singular.into()),
+        ("namespaced", resource.namespaced.into()),
+        ("kind", kind.into()),
+        ("verbs", verbs.into()),
     ];
     members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
 }
@@ -127,17 +127,17 @@ fn entry(resource: &ResourceType, name: &str, kind: &str, verbs: &[&str]) -> Map
 /// `/version`.
 pub(super) fn version(release: &Release) -> Value {
     let (major, minor) = release.version().split_once('.').unwrap_or_default();
-    json!({
-        "major": major,
-        "minor": minor,
-        "gitVersion": "v1.7.0",
-        "gitCommit": "d3ada0119e776222f11ec7945e6d860061339aad",
-        "gitTreeState": "clean",
-        "buildDate": "2017-06-29T22:55:19Z",
-        "goVersion": "go1.8.3",
-        "compiler": "gc",
-        "platform": "linux/amd64",
-    })
+    object([
+        ("major", major.into()),
+        ("minor", minor.into()),
+        ("gitVersion", "v1.7.0".into()),
+        ("gitCommit", "d3ada0119e776222f11ec7945e6d860061339aad".into()),
+        ("gitTreeState", "clean".into()),
+        ("buildDate", "2017-06-29T22:55:19Z".into()),
+        ("goVersion", "go1.8.3".into()),
+        ("compiler", "gc".into()),
+        ("platform", "linux/amd64".into()),
+    ])
 }
 
 fn checks(rbac: bool) -> impl Iterator<Item = &'static str> {
@@ -178,7 +178,7 @@ pub(super) fn index(release: &Release, rbac: bool) -> Value {
     paths.extend(checks(rbac).map(|check| format!("/healthz/{check}")));
     crate::sort::by_text(&mut paths, |path| path);
     paths.dedup();
-    json!({"paths": paths})
+    object([("paths", paths.into())])
 }
 
 /// A path that nobody serves: the last server in the row, the one of custom resources, says what it has.
@@ -191,5 +191,5 @@ pub(super) fn not_found(release: &Release) -> Value {
     }
     crate::sort::by_text(&mut paths, |path| path);
     paths.dedup();
-    json!({"paths": paths})
+    object([("paths", paths.into())])
 }

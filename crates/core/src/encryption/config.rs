@@ -301,21 +301,54 @@ impl Reader {
 
 /// `strconv.FormatFloat(number, 'g', -1, 32)`, by which `ghodss/yaml` makes a string of a float.
 fn go_float(number: f64) -> String {
-    let shortest = number as f32;
-    let scientific = format!("{shortest:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    match exponent.parse::<i32>() {
-        Ok(exponent) if !(-4..6).contains(&exponent) => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
-        }
-        _ => shortest.to_string(),
+    let number = number as f32;
+    if number.is_infinite() {
+        return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
+    // The fewest digits that mean this number, by the printer of all other numbers: `1.5e-7`, `100000.0`.
+    let shortest = serde_json::to_string(&number).unwrap_or_default();
+    let (sign, shortest) = shortest.strip_prefix('-').map_or(("", &*shortest), |positive| ("-", positive));
+    let (mantissa, power) = shortest.split_once('e').unwrap_or((shortest, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let zeros = digits.len() - digits.trim_start_matches('0').len();
+    let exponent = power.parse::<i32>().unwrap_or(0) + whole.len() as i32 - zeros as i32 - 1;
+    if number == 0.0 || (-4..6).contains(&exponent) {
+        return format!("{sign}{}", mantissa.strip_suffix(".0").unwrap_or(mantissa));
+    }
+    let digits = digits.trim_matches('0');
+    let (first, rest) = digits.split_at_checked(1).unwrap_or((digits, ""));
+    let point = if rest.is_empty() { "" } else { "." };
+    let direction = if exponent < 0 { '-' } else { '+' };
+    format!("{sign}{first}{point}{rest}e{direction}{:02}", exponent.unsigned_abs())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// The standard library's printer has the digits; it weighs eight kilobytes.
+        #[test]
+        fn floats_have_the_fewest_digits(bits in any::<u32>(), whole in -2_000_000..2_000_000, places in 0..9) {
+            for number in [f32::from_bits(bits), (f64::from(whole) / 10_f64.powi(places)) as f32] {
+                if !number.is_finite() {
+                    continue;
+                }
+                let scientific = format!("{number:e}");
+                let (digits, exponent) = scientific.split_once('e').unwrap();
+                let expected = match exponent.parse::<i32>().unwrap() {
+                    exponent @ (..-4 | 6..) => {
+                        format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+                    }
+                    _ => number.to_string(),
+                };
+                prop_assert_eq!(go_float(number.into()), expected);
+            }
+        }
+    }
 
     #[test]
     fn scalars_become_strings_as_ghodss_makes_them() {

@@ -30,6 +30,16 @@ pub fn parse(text: &str) -> Result<Value, Error> {
     }
 }
 
+/// An object of these members.
+pub fn object<const N: usize>(mut members: [(&str, Value); N]) -> Value {
+    take(&mut members)
+}
+
+/// One for all lengths.
+fn take(members: &mut [(&str, Value)]) -> Value {
+    members.iter_mut().map(|(name, value)| ((*name).to_owned(), value.take())).collect()
+}
+
 /// Compact JSON. `<`, `>`, `&` and the line separators are escaped, as Go does for HTML's sake.
 pub fn to_string(value: &Value) -> String {
     let mut out = String::new();

@@ -1,6 +1,7 @@
 //! The default RBAC policy as objects.
 
-use serde_json::{Value, json};
+use crate::manifest::Value;
+use crate::manifest::json::object;
 
 const API_VERSION: &str = "rbac.authorization.k8s.io/v1beta1";
 const GROUP: &str = "rbac.authorization.k8s.io";
@@ -19,25 +20,30 @@ pub(super) fn objects(text: &str, node_mode: bool) -> Vec<Value> {
         let kind = words.next().unwrap_or_default();
         let path = words.next().unwrap_or_default();
         let (namespace, name) = path.split_once('/').map_or((None, path), |(namespace, name)| (Some(namespace), name));
-        let mut metadata = json!({ "name": name });
+        let mut metadata = object([("name", name.into())]);
         if let (Some(namespace), Some(metadata)) = (namespace, metadata.as_object_mut()) {
             metadata.insert("namespace".into(), namespace.into());
         }
         if let Some(metadata) = metadata.as_object_mut() {
             metadata.insert("creationTimestamp".into(), Value::Null);
-            metadata.insert("labels".into(), json!({"kubernetes.io/bootstrapping": "rbac-defaults"}));
-            metadata.insert("annotations".into(), json!({"rbac.authorization.kubernetes.io/autoupdate": "true"}));
+            metadata.insert("labels".into(), object([("kubernetes.io/bootstrapping", "rbac-defaults".into())]));
+            metadata
+                .insert("annotations".into(), object([("rbac.authorization.kubernetes.io/autoupdate", "true".into())]));
         }
-        objects.push(match kind.strip_suffix("Binding") {
-            None => json!({"kind": kind, "apiVersion": API_VERSION, "metadata": metadata, "rules": []}),
+        let mut new = object([("kind", kind.into()), ("apiVersion", API_VERSION.into()), ("metadata", metadata)]);
+        let mut set = |member: &str, value: Value| new.as_object_mut().and_then(|new| new.insert(member.into(), value));
+        match kind.strip_suffix("Binding") {
+            None => {
+                set("rules", Value::Array(Vec::new()));
+            }
             Some(role) => {
                 let nobody = node_mode && path == "system:node";
                 let subjects: Vec<Value> = words.filter(|_| !nobody).map(subject).collect();
-                let role = json!({"apiGroup": GROUP, "kind": role, "name": name});
-                json!({"kind": kind, "apiVersion": API_VERSION, "metadata": metadata, "subjects": subjects,
-                    "roleRef": role})
+                set("subjects", subjects.into());
+                set("roleRef", of_group(role, name));
             }
-        });
+        }
+        objects.push(new);
     }
     objects
 }
@@ -47,10 +53,11 @@ fn rule(line: &str) -> Value {
     let mut parts = line.split(" | ");
     let mut part = || parts.next().map(list);
     match line.strip_prefix("url ").and_then(|line| line.split_once(" | ")) {
-        Some((urls, verbs)) => json!({"verbs": list(verbs), "nonResourceURLs": list(urls)}),
+        Some((urls, verbs)) => object([("verbs", list(verbs)), ("nonResourceURLs", list(urls))]),
         None => {
             let (groups, resources, verbs, names) = (part(), part(), part(), part());
-            let mut rule = json!({"verbs": verbs, "apiGroups": groups, "resources": resources});
+            let [groups, resources, verbs] = [groups, resources, verbs].map(Option::unwrap_or_default);
+            let mut rule = object([("verbs", verbs), ("apiGroups", groups), ("resources", resources)]);
             if let (Some(names), Some(rule)) = (names, rule.as_object_mut()) {
                 rule.insert("resourceNames".into(), names);
             }
@@ -59,13 +66,18 @@ fn rule(line: &str) -> Value {
     }
 }
 
+/// A role, a user or a group as bindings refer to it.
+fn of_group(kind: &str, name: &str) -> Value {
+    object([("apiGroup", GROUP.into()), ("kind", kind.into()), ("name", name.into())])
+}
+
 fn subject(word: &str) -> Value {
     match word.split_once('=') {
-        Some(("user", name)) => json!({"kind": "User", "apiGroup": GROUP, "name": name}),
-        Some(("group", name)) => json!({"kind": "Group", "apiGroup": GROUP, "name": name}),
+        Some(("user", name)) => of_group("User", name),
+        Some(("group", name)) => of_group("Group", name),
         Some((_, path)) => {
             let (namespace, name) = path.split_once('/').unwrap_or(("", path));
-            json!({"kind": "ServiceAccount", "name": name, "namespace": namespace})
+            object([("kind", "ServiceAccount".into()), ("name", name.into()), ("namespace", namespace.into())])
         }
         None => Value::Null,
     }
@@ -74,6 +86,8 @@ fn subject(word: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use serde_json::json;
 
     use crate::manifest::yaml;
     use crate::release::Release;
@@ -102,7 +116,7 @@ mod tests {
         match word.as_str() {
             "sa" => {
                 let (namespace, name) = name.split_once('/').unwrap();
-                json!({"kind": "ServiceAccount", "name": name, "namespace": namespace})
+                object([("kind", "ServiceAccount".into()), ("name", name.into()), ("namespace", namespace.into())])
             }
             "user" => json!({"kind": "User", "apiGroup": GROUP, "name": name}),
             _ => json!({"kind": "Group", "apiGroup": GROUP, "name": name}),

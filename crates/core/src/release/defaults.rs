@@ -5,9 +5,9 @@
 //! those of the structs in it, as the generated defaulters call them.
 
 use ::base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value, json};
 
-use crate::manifest::json as go_json;
+use crate::manifest::json;
+use crate::manifest::{Map, Value};
 
 type Members = Map<String, Value>;
 
@@ -19,7 +19,7 @@ pub(super) fn of(section: &str, name: &str) -> Option<fn(&mut Members)> {
         ("v1", "ReplicationController") => replication_controller,
         ("v1", "Volume") => |volume| {
             if volume.iter().all(|(member, value)| member == "name" || value.is_null()) {
-                volume.insert("emptyDir".into(), json!({}));
+                volume.insert("emptyDir".into(), json::object([]));
             }
         },
         ("v1", "ContainerPort" | "ServicePort" | "EndpointPort") => port,
@@ -87,7 +87,7 @@ pub(super) fn of(section: &str, name: &str) -> Option<fn(&mut Members)> {
         ("extensions/v1beta1", "DaemonSet") => |set| {
             labels_of_template(set, true);
             with_spec(set, |spec| {
-                update_strategy(spec, "updateStrategy", "OnDelete", &[("maxUnavailable", json!(1))]);
+                update_strategy(spec, "updateStrategy", "OnDelete", &[("maxUnavailable", 1.into())]);
                 unless_set(spec, "revisionHistoryLimit", 10);
             });
         },
@@ -95,7 +95,7 @@ pub(super) fn of(section: &str, name: &str) -> Option<fn(&mut Members)> {
             labels_of_template(deployment, true);
             with_spec(deployment, |spec| {
                 unless_set(spec, "replicas", 1);
-                let defaults = [("maxUnavailable", json!(1)), ("maxSurge", json!(1))];
+                let defaults = [("maxUnavailable", 1.into()), ("maxSurge", 1.into())];
                 // Here, unlike in apps, parameters of a rolling update are filled in whatever the type says.
                 let given = at(spec, &["strategy", "rollingUpdate"]).filter(|value| value.is_object()).is_some();
                 update_strategy(spec, "strategy", "RollingUpdate", &defaults);
@@ -129,7 +129,7 @@ pub(super) fn of(section: &str, name: &str) -> Option<fn(&mut Members)> {
             labels_of_template(deployment, true);
             with_spec(deployment, |spec| {
                 unless_set(spec, "replicas", 1);
-                let defaults = [("maxUnavailable", json!("25%")), ("maxSurge", json!("25%"))];
+                let defaults = [("maxUnavailable", "25%".into()), ("maxSurge", "25%".into())];
                 update_strategy(spec, "strategy", "RollingUpdate", &defaults);
                 unless_set(spec, "revisionHistoryLimit", 2);
                 unless_set(spec, "progressDeadlineSeconds", 600);
@@ -152,8 +152,9 @@ pub(super) fn of(section: &str, name: &str) -> Option<fn(&mut Members)> {
         ("autoscaling/v2alpha1", "HorizontalPodAutoscaler") => |autoscaler| {
             with_spec(autoscaler, |spec| {
                 unless_set(spec, "minReplicas", 1);
-                let cpu = json!([{"type": "Resource", "resource": {"name": "cpu", "targetAverageUtilization": 80}}]);
-                unless_empty(spec, "metrics", cpu);
+                let cpu = json::object([("name", "cpu".into()), ("targetAverageUtilization", 80.into())]);
+                let cpu = json::object([("type", "Resource".into()), ("resource", cpu)]);
+                unless_empty(spec, "metrics", vec![cpu]);
             });
         },
         ("rbac.authorization.k8s.io/v1beta1" | "rbac.authorization.k8s.io/v1alpha1", "RoleRef") => {
@@ -166,7 +167,7 @@ pub(super) fn of(section: &str, name: &str) -> Option<fn(&mut Members)> {
         },
         ("rbac.authorization.k8s.io/v1alpha1", "Subject") => alpha_subject,
         ("certificates.k8s.io/v1beta1", "CertificateSigningRequestSpec") => {
-            |spec| unless_set(spec, "usages", json!(["digital signature", "key encipherment"]))
+            |spec| unless_set(spec, "usages", ["digital signature", "key encipherment"].as_slice())
         }
         // Of the older NetworkPolicy in extensions, 1.7 fills in a copy that it then drops.
         ("networking.k8s.io/v1", "NetworkPolicyPort") => |port| unless_set(port, "protocol", "TCP"),
@@ -199,28 +200,35 @@ fn at<'a>(members: &'a Members, path: &[&str]) -> Option<&'a Value> {
 /// For pointers and lists: a value that is there stays, be it empty.
 fn unless_set(members: &mut Members, member: &str, value: impl Into<Value>) {
     if set(members, member).is_none() {
-        members.insert(member.into(), value.into());
+        put(members, member, value.into());
     }
+}
+
+fn put(members: &mut Members, member: &str, value: Value) {
+    members.insert(member.to_owned(), value);
 }
 
 /// For plain members, where empty and missing are the same.
 fn unless_empty(members: &mut Members, member: &str, value: impl Into<Value>) {
-    let empty = members.get(member).is_none_or(|value| match value {
+    if is_empty(members.get(member)) {
+        put(members, member, value.into());
+    }
+}
+
+fn is_empty(value: Option<&Value>) -> bool {
+    value.is_none_or(|value| match value {
         Value::String(text) => text.is_empty(),
         Value::Number(number) => number.as_i64() == Some(0),
         Value::Array(list) => list.is_empty(),
         Value::Object(members) => members.is_empty(),
         value => value.is_null(),
-    });
-    if empty {
-        members.insert(member.into(), value.into());
-    }
+    })
 }
 
 /// A struct in a struct, made where nothing was sent; `None` where something else was.
 fn child<'a>(members: &'a mut Members, member: &str) -> Option<&'a mut Members> {
     if set(members, member).is_none() {
-        members.insert(member.into(), json!({}));
+        members.insert(member.into(), json::object([]));
     }
     members.get_mut(member).and_then(Value::as_object_mut)
 }
@@ -244,7 +252,7 @@ fn labels_of_template(object: &mut Members, selector: bool) {
         return;
     };
     if selector {
-        with_spec(object, |spec| unless_set(spec, "selector", json!({ "matchLabels": labels.clone() })));
+        with_spec(object, |spec| unless_set(spec, "selector", json::object([("matchLabels", labels.clone())])));
     }
     if let Some(metadata) = child(object, "metadata") {
         unless_empty(metadata, "labels", labels);
@@ -345,7 +353,7 @@ fn init_containers_from_annotations(pod: &mut Members) {
         let [beta, alpha] = names.map(|name| annotations.shift_remove(name));
         let text = beta.or(alpha);
         let text = text.as_ref().and_then(Value::as_str).unwrap_or_default();
-        if let (Ok(values @ Value::Array(_)), Some(part)) = (go_json::parse(text), child(pod, part)) {
+        if let (Ok(values @ Value::Array(_)), Some(part)) = (json::parse(text), child(pod, part)) {
             part.insert(list.into(), values);
         }
     }
@@ -356,7 +364,7 @@ pub(super) fn annotate_init_containers(pod: &mut Members) -> bool {
     let mut changed = false;
     for (part, list, names) in INIT {
         let values = pod.get(part).and_then(|part| part.get(list)).filter(|values| values.is_array());
-        let Some(text) = values.map(go_json::to_string) else { continue };
+        let Some(text) = values.map(json::to_string) else { continue };
         let Some(annotations) = child(pod, "metadata").and_then(|metadata| child(metadata, "annotations")) else {
             continue;
         };
@@ -396,7 +404,7 @@ fn pod_spec(spec: &mut Members) {
             }
         }
     }
-    unless_set(spec, "securityContext", json!({}));
+    unless_set(spec, "securityContext", json::object([]));
     unless_set(spec, "terminationGracePeriodSeconds", 30);
     unless_empty(spec, "schedulerName", "default-scheduler");
     // The account's old name and its new one always say the same.

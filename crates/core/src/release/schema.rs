@@ -400,9 +400,13 @@ impl Field {
     }
 }
 
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// An integer as the codec reads it: also in quotes, and with a fraction that is zero.
 fn integer(value: &Value) -> Option<i64> {
-    let whole = |number: f64| format!("{number:.0}").parse().ok().filter(|_| number.fract() == 0.0);
+    // Up to where a number is one too large for the type.
+    let fits = |number: f64| number.fract() == 0.0 && (-TWO_TO_63..TWO_TO_63).contains(&number);
+    let whole = |number: f64| fits(number).then_some(number as i64);
     match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
         Value::String(text) => text.parse().ok().or_else(|| whole(float::parse(text)?)),
