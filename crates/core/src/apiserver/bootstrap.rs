@@ -201,7 +201,7 @@ mod tests {
         let configuration = |providers: &str| {
             let head = "kind: EncryptionConfig\napiVersion: v1\nresources:\n- resources: [clusterroles.rbac.authorization.k8s.io]\n  providers:\n";
             let text: Rc<str> = format!("{head}{providers}").into();
-            Files::from([("e.yaml".to_owned(), File { source: "d.md".into(), first_line: 1, text })])
+            Files::from_iter([("e.yaml".to_owned(), File { source: "d.md".into(), first_line: 1, text })])
         };
         let key = |name: &str| format!("  - aescbc: {{keys: [{{name: {name}, secret: AAAAAAAAAAAAAAAAAAAAAA==}}]}}\n");
         let identity = "  - identity: {}\n";
