@@ -1,7 +1,7 @@
 //! `portcullis inspect`: one value of etcd, opened with a user's own configuration. Nothing is sent anywhere.
 
 use portcullis_core::encryption::{self, Config, Transformer, claimed};
-use portcullis_core::manifest::{Map, Value, yaml};
+use portcullis_core::manifest::{Map, Value, json, yaml};
 use portcullis_core::release::Release;
 use portcullis_core::storage::{Part, codec};
 
@@ -171,11 +171,12 @@ impl Inspection {
                 document.insert("object".into(), as_written(object));
             }
             Err(failure) => {
-                let mut error = Map::new();
-                error.insert("step".into(), failure.step.into());
-                error.insert("message".into(), failure.error.as_str().into());
-                error.insert("usually".into(), failure.usually.as_str().into());
-                document.insert("error".into(), Value::Object(error));
+                let error = json::object([
+                    ("step", failure.step.into()),
+                    ("message", failure.error.as_str().into()),
+                    ("usually", failure.usually.as_str().into()),
+                ]);
+                document.insert("error".into(), error);
             }
         }
         yaml::to_string_in_order(&Value::Object(document))

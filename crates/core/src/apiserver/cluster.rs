@@ -7,7 +7,7 @@ use crate::admission::Plugin;
 use crate::authentication::User;
 use crate::authorization::{Authorizers, Informers, Mode};
 use crate::encryption::Failure;
-use crate::manifest::{Diagnostic, Map, Object, PathStep, Severity, Value};
+use crate::manifest::{Diagnostic, Object, PathStep, Severity, Value, json};
 use crate::release::Release;
 use crate::sort::SortedMap;
 use crate::storage::{Entry, Format, Store};
@@ -402,11 +402,11 @@ pub(super) fn set_condition(pod: &mut Value, name: &str, world: &World) {
     let mut conditions = list(pod, "status.conditions").to_vec();
     conditions.retain(|condition| text(condition, "type") != name);
     let now = time::rfc3339(world.now);
-    let mut condition = Map::new();
-    condition.insert("type".into(), name.into());
-    condition.insert("status".into(), "True".into());
-    condition.insert("lastProbeTime".into(), Value::Null);
-    condition.insert("lastTransitionTime".into(), now.into());
-    conditions.push(Value::Object(condition));
+    conditions.push(json::object([
+        ("type", name.into()),
+        ("status", "True".into()),
+        ("lastProbeTime", Value::Null),
+        ("lastTransitionTime", now.into()),
+    ]));
     set(pod, &["status", "conditions"], Some(conditions.into()));
 }

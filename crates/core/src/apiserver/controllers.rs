@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::cluster::{Cluster, set_condition};
 use super::rest::{fill_system_fields, generate_name, list, member, remove_dependents, set, text};
 use crate::authentication::service_account;
-use crate::manifest::{Map, Object, Value};
+use crate::manifest::{Map, Object, Value, json};
 use crate::sort::SortedMap;
 use crate::storage::Entry;
 use crate::world::{World, time};
@@ -149,7 +149,7 @@ impl Cluster {
         write_token(&mut value, account, &secret);
         set(&mut value, &["type"], Some(TOKEN.into()));
         self.create("v1", "Secret", value, world);
-        references.push(Value::Object([("name".to_owned(), Value::from(secret))].into_iter().collect()));
+        references.push(json::object([("name", secret.into())]));
         self.put_account(key, account, references);
     }
 

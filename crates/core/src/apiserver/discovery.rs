@@ -3,8 +3,8 @@
 //! Behaviour: `apiserver/pkg/endpoints/discovery`, `kube-aggregator/pkg/apiserver/handler_apis.go`,
 //! `apiserver/pkg/server/{healthz,routes}`.
 
+use crate::manifest::Value;
 use crate::manifest::json::object;
-use crate::manifest::{Map, Value};
 use crate::release::{Release, ResourceType};
 
 /// The health checks of the three servers behind one port, in the order in which they are registered.
@@ -55,18 +55,19 @@ pub(super) fn groups(release: &Release) -> Value {
     let mut names: Vec<&str> = release.resources().iter().map(|resource| resource.group).collect();
     names.retain(|name| !name.is_empty());
     names.dedup();
-    let groups: Vec<Value> = names.iter().filter_map(|name| Some(group_members(release, name)?.into())).collect();
+    let groups: Vec<Value> = names.iter().filter_map(|name| group_members(release, name).map(object)).collect();
     object([("kind", "APIGroupList".into()), ("apiVersion", "v1".into()), ("groups", groups.into())])
 }
 
 /// `/apis/GROUP`; `None` where there is no such group.
 pub(super) fn group(release: &Release, name: &str) -> Option<Value> {
-    let head = [("kind".to_owned(), "APIGroup".into()), ("apiVersion".to_owned(), "v1".into())];
-    Some(head.into_iter().chain(group_members(release, name)?).collect())
+    let [name, versions, preferred, addresses] = group_members(release, name)?;
+    let [kind, api_version] = [("kind", "APIGroup".into()), ("apiVersion", "v1".into())];
+    Some(object([kind, api_version, name, versions, preferred, addresses]))
 }
 
 /// A group without kind, as it stands in the list of groups.
-fn group_members(release: &Release, name: &str) -> Option<Map<String, Value>> {
+fn group_members(release: &Release, name: &str) -> Option<[(&'static str, Value); 4]> {
     let mut versions: Vec<&ResourceType> =
         release.resources().iter().filter(|resource| resource.group == name && !name.is_empty()).collect();
     versions.dedup_by_key(|resource| resource.version);
@@ -75,13 +76,12 @@ fn group_members(release: &Release, name: &str) -> Option<Map<String, Value>> {
         .map(|resource| object([("groupVersion", resource.api_version.into()), ("version", resource.version.into())]))
         .collect();
     let preferred = versions.first()?.clone();
-    let members = [
+    Some([
         ("name", name.into()),
         ("versions", versions.into()),
         ("preferredVersion", preferred),
         ("serverAddressByClientCIDRs", Value::Null),
-    ];
-    Some(members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
+    ])
 }
 
 /// `/apis/GROUP/VERSION` and `/api/v1`; `None` where nothing is served there.
@@ -91,37 +91,38 @@ pub(super) fn resources(release: &Release, group: &str, version: &str) -> Option
     for resource in release.resources().iter().filter(|it| it.group == group && it.version == version) {
         group_version = resource.api_version;
         let mut entry = entry(resource, resource.resource, resource.kind, &resource.verbs);
-        if !resource.short_names.is_empty() {
-            entry.insert("shortNames".into(), resource.short_names.as_slice().into());
+        for (member, names) in [("shortNames", &resource.short_names), ("categories", &resource.categories)] {
+            if let Some(entry) = entry.as_object_mut().filter(|_| !names.is_empty()) {
+                entry.insert(member.to_owned(), names.as_slice().into());
+            }
         }
-        if !resource.categories.is_empty() {
-            entry.insert("categories".into(), resource.categories.as_slice().into());
-        }
-        entries.push(entry.into());
+        entries.push(entry);
         for subresource in &resource.subresources {
             let name = format!("{}/{}", resource.resource, subresource.name);
-            entries.push(self::entry(resource, &name, subresource.kind, &subresource.verbs).into());
+            entries.push(self::entry(resource, &name, subresource.kind, &subresource.verbs));
         }
     }
     if entries.is_empty() {
         return None;
     }
     // Clients of Kubernetes 1.0 did not know the field, so the groups of that time are printed without it.
-    let api_version = (!matches!(group, "" | "extensions")).then(|| ("apiVersion", Value::from("v1")));
-    let members = [("kind", "APIResourceList".into())].into_iter().chain(api_version);
-    let members = members.chain([("groupVersion", group_version.into()), ("resources", entries.into())]);
-    Some(members.map(|(name, value)| (name.to_owned(), value)).collect())
+    let api_version = ("apiVersion", "v1".into());
+    let [kind, version] = [("kind", "APIResourceList".into()), ("groupVersion", group_version.into())];
+    let resources = ("resources", entries.into());
+    Some(match group {
+        "" | "extensions" => object([kind, version, resources]),
+        _ => object([kind, api_version, version, resources]),
+    })
 }
 
-fn entry(resource: &ResourceType, name: &str, kind: &str, verbs: &[&str]) -> Map<String, Value> {
-    let members = [
+fn entry(resource: &ResourceType, name: &str, kind: &str, verbs: &[&str]) -> Value {
+    object([
         ("name", name.into()),
         ("singularName", resource.singular.into()),
         ("namespaced", resource.namespaced.into()),
         ("kind", kind.into()),
         ("verbs", verbs.into()),
-    ];
-    members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+    ])
 }
 
 /// `/version`.

@@ -20,7 +20,12 @@ pub fn by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
 }
 
 /// Puts at each place what was at the place that `order` has there.
-fn arrange<T>(items: &mut [T], mut order: Vec<usize>) {
+fn arrange<T>(items: &mut [T], order: Vec<usize>) {
+    swaps(order, &mut |one, other| items.swap(one, other));
+}
+
+/// The swaps that bring things into `order`.
+fn swaps(mut order: Vec<usize>, swap: &mut dyn FnMut(usize, usize)) {
     // Around each cycle of the permutation, once.
     for start in 0..order.len() {
         let mut at = start;
@@ -29,7 +34,7 @@ fn arrange<T>(items: &mut [T], mut order: Vec<usize>) {
             if next == start || next == at {
                 break;
             }
-            items.swap(at, next);
+            swap(at, next);
             at = next;
         }
     }

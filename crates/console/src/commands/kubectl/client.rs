@@ -427,7 +427,7 @@ fn generic(code: u16, said: &str, call: &Call<'_>) -> Status {
         details.insert("kind".to_owned(), kind.resource.into());
         details.insert("name".to_owned(), name.into());
     }
-    let cause = serde_json::Map::from_iter([("message".to_owned(), Value::from(said))]);
-    details.insert("causes".to_owned(), Value::Array(vec![cause.into()]));
+    let cause = json::object([("message", said.into())]);
+    details.insert("causes".to_owned(), Value::Array(vec![cause]));
     Status { reason: reason.to_owned(), message, details: details.into() }
 }

@@ -141,7 +141,7 @@ pub fn secret_docker_registry(run: &mut Run<'_>) -> Result<(), Error> {
         r#"{"username":"$user","password":"$password","email":"$email","auth":"$auth"}"#,
         &[("user", user.into()), ("password", password.into()), ("email", email.into()), ("auth", auth.into())],
     );
-    let file = Value::Object(Map::from_iter([(server, entry)]));
+    let file = json::object([(&server, entry)]);
     let data = SortedMap::from_iter([(".dockercfg".to_owned(), json::to_string(&file))]);
     secret(run, &name, data, "kubernetes.io/dockercfg")
 }

@@ -2,7 +2,7 @@
 //!
 //! Behaviour: `pkg/kubectl/cmd/get.go`, `pkg/printers/*.go` of release 1.7.
 
-use portcullis_core::manifest::{Map, Value, json, yaml};
+use portcullis_core::manifest::{Value, json, yaml};
 
 use super::Run;
 use super::client::{Call, Error};
@@ -93,14 +93,13 @@ pub fn get(run: &mut Run<'_>) -> Result<(), Error> {
 
 /// A `List` of any objects, as kubectl puts one together.
 fn list_of(items: Vec<Value>) -> Value {
-    let empty = ["resourceVersion", "selfLink"].map(|key| (key.to_owned(), Value::from("")));
-    let members = [
+    let metadata = json::object(["resourceVersion", "selfLink"].map(|key| (key, "".into())));
+    json::object([
         ("apiVersion", "v1".into()),
         ("items", items.into()),
         ("kind", "List".into()),
-        ("metadata", Map::from_iter(empty).into()),
-    ];
-    Map::from_iter(members.map(|(key, value)| (key.to_owned(), value))).into()
+        ("metadata", metadata),
+    ])
 }
 
 /// The tables of `infos`: one for each run of objects of a type.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Outcome, Run, list, list_objects, member, query, set, strategy, text};
 use crate::admission::Operation;
 use crate::apiserver::cluster::Cluster;
-use crate::manifest::{Map, Object, Value};
+use crate::manifest::{Map, Object, Value, json};
 use crate::status::{FieldError, Qualified, Status};
 use crate::world::time;
 
@@ -47,7 +47,7 @@ impl Options {
             map.insert("gracePeriodSeconds".into(), seconds.into());
         }
         if let Some(uid) = &self.uid {
-            map.insert("preconditions".into(), [("uid".to_owned(), Value::from(uid.as_str()))].into_iter().collect());
+            map.insert("preconditions".into(), json::object([("uid", uid.as_str().into())]));
         }
         if let Some(orphan) = self.orphan_dependents {
             map.insert("orphanDependents".into(), orphan.into());

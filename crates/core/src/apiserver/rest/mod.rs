@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::cluster::Cluster;
 use crate::admission;
 use crate::authentication::User;
-use crate::manifest::{Map, Object, Origin, Value};
+use crate::manifest::{Map, Object, Origin, Value, json};
 use crate::release::ResourceType;
 use crate::request::RequestInfo;
 use crate::status::{Qualified, Status};
@@ -99,12 +99,10 @@ pub fn watch(cluster: &Cluster, call: &Call<'_>) -> Result<Vec<Value>, Status> {
     let hub = hub(cluster, call.resource);
     let since = query(call.query, "resourceVersion").parse().unwrap_or(0);
     let chosen = list_objects(cluster, hub, call)?;
-    let events = chosen.into_iter().filter(|(entry, _)| entry.revision > since).map(|(_, object)| {
-        let mut event = Map::new();
-        event.insert("type".into(), "ADDED".into());
-        event.insert("object".into(), render(cluster, hub, call, object));
-        Value::Object(event)
-    });
+    let events = chosen
+        .into_iter()
+        .filter(|(entry, _)| entry.revision > since)
+        .map(|(_, object)| json::object([("type", "ADDED".into()), ("object", render(cluster, hub, call, object))]));
     Ok(events.collect())
 }
 
@@ -241,15 +239,16 @@ impl Run<'_> {
             item
         });
         let items: Vec<Value> = items.collect();
-        let mut metadata = Map::new();
-        metadata.insert("selfLink".into(), escape(&info.path, b"$&+,/:;=@-_.~!*'()").into());
-        metadata.insert("resourceVersion".into(), self.cluster.store.revision().to_string().into());
-        let mut list = Map::new();
-        list.insert("kind".into(), format!("{}List", resource.kind).into());
-        list.insert("apiVersion".into(), resource.api_version().into());
-        list.insert("metadata".into(), Value::Object(metadata));
-        list.insert("items".into(), items.into());
-        Value::Object(list)
+        let metadata = json::object([
+            ("selfLink", escape(&info.path, b"$&+,/:;=@-_.~!*'()").into()),
+            ("resourceVersion", self.cluster.store.revision().to_string().into()),
+        ]);
+        json::object([
+            ("kind", format!("{}List", resource.kind).into()),
+            ("apiVersion", resource.api_version().into()),
+            ("metadata", metadata),
+            ("items", items.into()),
+        ])
     }
 
     /// Asks the admission chain; mutating plugins change `object`.
