@@ -3,7 +3,9 @@
 //! Told is only what is certain. Resources of groups that are not built in, made-up resources and verbs of one's own
 //! (`use`, `impersonate`) are somebody's business.
 
-use super::{Binding, GROUP, Role, Rule, RuleResolver, base};
+use std::rc::Rc;
+
+use super::{Binding, GROUP, Role, Rule, RuleResolver, Scoped, base, role_key};
 use crate::authorization::listed;
 use crate::manifest::{Diagnostic, Object, PathStep, Standing};
 use crate::release::{Release, ResourceType};
@@ -66,7 +68,7 @@ impl RuleResolver {
             }
             role.sound.set(problems.len() == before);
         }
-        let bindings = self.bindings.values().flat_map(SortedMap::values).filter(|it| it.object.origin.is_some());
+        let bindings = self.suspects().into_iter().filter(|it| it.object.origin.is_some());
         let bindings = bindings.flat_map(|binding| {
             let role = self.unresolvable(binding).map(|message| (vec![PathStep::Key("roleRef")], message));
             let subjects = binding.subjects.iter().enumerate().filter_map(|(at, subject)| {
@@ -87,17 +89,31 @@ impl RuleResolver {
         problems
     }
 
+    /// The bindings of which something could be told, by namespace and name.
+    pub(super) fn suspects(&self) -> Vec<&Binding> {
+        fn all(bindings: &Scoped<Rc<Binding>>) -> impl Iterator<Item = (&Rc<str>, &Rc<Binding>)> {
+            bindings.values().flatten()
+        }
+        let is_missing = |bindings: &&Scoped<Rc<Binding>>| {
+            all(bindings).next().is_some_and(|(_, binding)| self.role(binding).is_none())
+        };
+        let missing = self.referring.values().filter(is_missing).flat_map(all);
+        let mut suspects: Vec<(&Rc<str>, &Rc<Binding>)> = all(&self.odd).chain(missing).collect();
+        crate::sort::by(&mut suspects, |(one, a), (other, b)| (&a.namespace, one).cmp(&(&b.namespace, other)));
+        suspects.dedup_by_key(|(_, binding)| Rc::as_ptr(binding));
+        suspects.into_iter().map(|(_, binding)| &**binding).collect()
+    }
+
     fn own_roles(&self) -> impl Iterator<Item = &Role> {
         let roles = self.cluster_roles.values().chain(self.roles.values().flat_map(|names| names.values()));
         roles.filter(|role| role.object.origin.is_some())
     }
 
     /// Newer releases put some roles together from others, which no binding has to name.
-    fn is_unbound(&self, role: &Role) -> bool {
+    pub(super) fn is_unbound(&self, role: &Role) -> bool {
         let labels = role.object.metadata().and_then(|metadata| metadata.get("labels")?.as_object());
         let is_part = labels.into_iter().flatten().any(|(label, _)| label.starts_with("rbac.authorization.k8s.io/"));
-        let names = |binding: &Binding| self.role(binding).is_some_and(|bound| std::ptr::eq(bound, role));
-        !is_part && !self.bindings.values().flat_map(SortedMap::values).any(|binding| names(binding))
+        !is_part && !self.referring.contains_key(&role_key(role.namespace(), role.object.name()))
     }
 
     fn unresolvable(&self, binding: &Binding) -> Option<String> {

@@ -250,15 +250,17 @@ impl Subject {
         match self.names(namespace) {
             Some(Named::User(name)) => *name == user.name,
             Some(Named::Group(name)) => user.groups.iter().any(|group| *name == **group),
-            None => false,
+            Some(Named::Role(_)) | None => false,
         }
     }
 }
 
-/// Whom a binding is found by. A service account is the user of its name.
+/// What a binding is found by. A service account is the user of its name.
 enum Named {
     User(Rc<str>),
     Group(Rc<str>),
+    /// See [`role_key`]; whether it exists or not.
+    Role(Rc<str>),
 }
 
 #[derive(Clone, Debug)]
@@ -284,6 +286,9 @@ struct Binding {
 /// By namespace (`""` at cluster scope), then by name.
 type Scoped<T> = SortedMap<Rc<str>, SortedMap<Rc<str>, T>>;
 
+/// Bindings by a part of them.
+type Found = SortedMap<Rc<str>, Scoped<Rc<Binding>>>;
+
 /// All roles and bindings, and who is named by which: the cost of a decision depends on the bindings that name the user
 /// and not on those of others.
 #[derive(Clone, Debug, Default)]
@@ -291,8 +296,12 @@ pub struct RuleResolver {
     cluster_roles: SortedMap<Rc<str>, Role>,
     roles: SortedMap<Rc<str>, SortedMap<Rc<str>, Role>>,
     bindings: Scoped<Rc<Binding>>,
-    users: SortedMap<Rc<str>, Scoped<Rc<Binding>>>,
-    groups: SortedMap<Rc<str>, Scoped<Rc<Binding>>>,
+    users: Found,
+    groups: Found,
+    /// By the role that they refer to.
+    referring: Found,
+    /// Those of which a part says nothing, whatever else there is: of these alone problems are told without a look at the others.
+    odd: Scoped<Rc<Binding>>,
 }
 
 impl RuleResolver {
@@ -337,28 +346,34 @@ impl RuleResolver {
     }
 
     fn insert_binding(&mut self, binding: Rc<Binding>, name: Rc<str>) {
-        for named in binding.subjects.iter().filter_map(|subject| subject.names(&binding.namespace)) {
-            let bindings = match named {
-                Named::User(user) => self.users.get_or_default(user),
-                Named::Group(group) => self.groups.get_or_default(group),
-            };
-            insert(bindings, &binding, name.clone());
+        for named in binding.names() {
+            let (map, key) = self.named(named);
+            insert(map.get_or_default(key), &binding, name.clone());
+        }
+        if binding.is_odd() {
+            insert(&mut self.odd, &binding, name.clone());
         }
         insert(&mut self.bindings, &binding, name);
+    }
+
+    fn named(&mut self, named: Named) -> (&mut Found, Rc<str>) {
+        match named {
+            Named::User(user) => (&mut self.users, user),
+            Named::Group(group) => (&mut self.groups, group),
+            Named::Role(role) => (&mut self.referring, role),
+        }
     }
 
     fn remove_binding(&mut self, namespace: &str, name: &str) {
         let Some(binding) = self.bindings.get(namespace).and_then(|names| names.get(name)).cloned() else { return };
         remove(&mut self.bindings, namespace, name);
-        for named in binding.subjects.iter().filter_map(|subject| subject.names(namespace)) {
-            let (map, who) = match &named {
-                Named::User(user) => (&mut self.users, user),
-                Named::Group(group) => (&mut self.groups, group),
-            };
-            if let Some(bindings) = map.get_mut(who) {
+        remove(&mut self.odd, namespace, name);
+        for named in binding.names() {
+            let (map, key) = self.named(named);
+            if let Some(bindings) = map.get_mut(&key) {
                 remove(bindings, namespace, name);
                 if bindings.is_empty() {
-                    map.remove(who);
+                    map.remove(&key);
                 }
             }
         }
@@ -442,11 +457,9 @@ impl RuleResolver {
     }
 
     fn role(&self, binding: &Binding) -> Option<&Role> {
-        match binding.role_kind.as_str() {
-            _ if binding.role_group != GROUP => None,
-            "ClusterRole" => self.cluster_roles.get(binding.role_name.as_str()),
-            "Role" => self.roles.get(&binding.namespace)?.get(binding.role_name.as_str()),
-            _ => None,
+        match binding.role_scope()? {
+            "" => self.cluster_roles.get(binding.role_name.as_str()),
+            namespace => self.roles.get(namespace)?.get(binding.role_name.as_str()),
         }
     }
 }
@@ -488,6 +501,27 @@ impl Binding {
         }
     }
 
+    /// The namespace of the role, `""` for a ClusterRole; `None` where there can be no such role.
+    fn role_scope(&self) -> Option<&str> {
+        match self.role_kind.as_str() {
+            _ if self.role_group != GROUP => None,
+            "ClusterRole" => Some(""),
+            "Role" if !self.namespace.is_empty() => Some(&self.namespace),
+            _ => None,
+        }
+    }
+
+    /// All that it is found by.
+    fn names(&self) -> impl Iterator<Item = Named> + use<'_> {
+        let role = self.role_scope().map(|namespace| Named::Role(role_key(namespace, &self.role_name)));
+        self.subjects.iter().filter_map(|subject| subject.names(&self.namespace)).chain(role)
+    }
+
+    /// Whether it binds no role that there could be, or a subject of it is nobody.
+    fn is_odd(&self) -> bool {
+        self.role_scope().is_none() || self.subjects.iter().any(|subject| subject.names(&self.namespace).is_none())
+    }
+
     /// Why the role cannot be found. The authorizer says `clusterrole`, the registry `clusterroles`.
     fn unresolved(&self, plural: bool) -> String {
         let s = if plural { "s" } else { "" };
@@ -498,6 +532,11 @@ impl Binding {
             kind => format!("unsupported role reference kind: {{{} {}}}", quote(&self.role_group), quote(kind)),
         }
     }
+}
+
+/// A role in the map of those who refer to it. `namespace` is `""` for a ClusterRole.
+fn role_key(namespace: &str, name: &str) -> Rc<str> {
+    [namespace, name].join("\0").into()
 }
 
 fn insert(bindings: &mut Scoped<Rc<Binding>>, binding: &Rc<Binding>, name: Rc<str>) {

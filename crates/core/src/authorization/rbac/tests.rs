@@ -575,6 +575,14 @@ proptest! {
                 resolver.delete(&object(value.clone()));
                 oracle.objects.remove(&Oracle::key(&value));
             }
+            let bindings = || resolver.bindings.values().flat_map(|names| names.values());
+            let wrong = bindings().filter(|it| resolver.role(it).is_none() || it.is_odd()).map(Rc::as_ptr);
+            let suspects: Vec<*const Binding> = resolver.suspects().into_iter().map(std::ptr::from_ref).collect();
+            prop_assert_eq!(suspects, wrong.collect::<Vec<_>>());
+            for role in resolver.cluster_roles.values().chain(resolver.roles.values().flat_map(|it| it.values())) {
+                let names = |it: &Rc<Binding>| resolver.role(it).is_some_and(|bound| std::ptr::eq(bound, role));
+                prop_assert_eq!(resolver.is_unbound(role), !bindings().any(names));
+            }
             for (user, request) in &requests {
                 let attributes = Attributes { user, request };
                 let (verdict, reason) = resolver.authorize(&attributes);
@@ -601,6 +609,7 @@ proptest! {
             resolver.delete(&object(value.clone()));
         }
         prop_assert!(resolver.bindings.is_empty() && resolver.users.is_empty() && resolver.groups.is_empty());
+        prop_assert!(resolver.referring.is_empty() && resolver.odd.is_empty());
     }
 }
 
