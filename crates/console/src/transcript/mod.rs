@@ -89,8 +89,8 @@ pub struct Step {
 pub fn read(name: &str, text: &str) -> Document {
     let mut reader = Reader { file: name.into(), document: Document::default() };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut lines = text.lines().zip(1..).peekable();
-    if lines.peek().is_some_and(|(line, _)| line.trim_end() == "---") {
+    let mut lines = Lines { rest: text, number: 1 };
+    if text.lines().next().is_some_and(|line| line.trim_end() == "---") {
         reader.front_matter(&mut lines);
     }
     let mut comment = false;
@@ -101,25 +101,68 @@ pub fn read(name: &str, text: &str) -> Document {
         if comment {
             comment = !line.contains("-->");
         } else if let Some(fence) = items.opening(line) {
-            let mut content = Vec::new();
-            let mut closed = false;
-            // A list item that ends takes its fence with it.
-            while let Some((line, _)) = lines.next_if(|(line, _)| line.trim().is_empty() || indent(line) >= fence.item)
-            {
-                if fence.closes(line) {
-                    closed = true;
-                    break;
-                }
-                content.push(line.get(indent(line).min(fence.indent)..).unwrap_or_default());
-            }
+            let (content, closed) = lines.held_by(&fence);
             if !closed {
                 let message = "The fence is not closed: it goes on to the end of the document or of its list item.";
                 reader.diagnose(Severity::Warning, number, 0, message);
             }
-            reader.fence(&fence, number + 1, &content);
+            let end_line = lines.number - 1 - u32::from(closed);
+            reader.fence(&fence, number + 1, end_line.max(number + 1), content);
         }
     }
     reader.document
+}
+
+/// The lines that are left, and the number of the first.
+#[derive(Clone, Copy)]
+struct Lines<'a> {
+    rest: &'a str,
+    number: u32,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = (&'a str, u32);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = self.rest.lines().next()?;
+        let number = self.number;
+        self.pass(self.rest.find('\n').map_or(self.rest.len(), |end| end + 1));
+        Some((line, number))
+    }
+}
+
+impl<'a> Lines<'a> {
+    /// Passes over whole lines.
+    fn pass(&mut self, length: usize) {
+        let passed = self.rest.get(..length).unwrap_or_default();
+        self.rest = self.rest.get(length..).unwrap_or_default();
+        let ends = passed.bytes().filter(|byte| *byte == b'\n').count();
+        self.number += ends as u32 + u32::from(!passed.is_empty() && !passed.ends_with('\n'));
+    }
+
+    /// Passes over the lines that `fence` holds and the one that closes it: the former, and whether there is the latter.
+    fn held_by(&mut self, fence: &Fence<'_>) -> (&'a str, bool) {
+        let all = self.rest;
+        loop {
+            // Elsewhere than in a list item only a line with the marker can end it, however many others there are.
+            if fence.item == 0 {
+                let marked = self.rest.find(fence.marker).and_then(|at| self.rest.get(..at));
+                self.pass(marked.map_or(self.rest.len(), |before| before.rfind('\n').map_or(0, |end| end + 1)));
+            }
+            let before = *self;
+            let content = all.get(..all.len() - before.rest.len()).unwrap_or_default();
+            match self.next() {
+                None => return (content, false),
+                // A list item that ends takes its fence with it.
+                Some((line, _)) if !line.trim().is_empty() && indent(line) < fence.item => {
+                    *self = before;
+                    return (content, false);
+                }
+                Some((line, _)) if fence.closes(line) => return (content, true),
+                Some(_) => {}
+            }
+        }
+    }
 }
 
 struct Reader {
@@ -134,7 +177,7 @@ impl Reader {
     }
 
     /// Reads scalars only: what other tools keep in front matter is theirs. `1.10` stays `1.10`, which YAML would make 1.1.
-    fn front_matter<'a>(&mut self, lines: &mut impl Iterator<Item = (&'a str, u32)>) {
+    fn front_matter(&mut self, lines: &mut Lines<'_>) {
         lines.next();
         for (line, number) in lines {
             if matches!(line.trim_end(), "---" | "...") {
@@ -173,31 +216,35 @@ impl Reader {
         );
     }
 
-    fn fence(&mut self, fence: &Fence<'_>, line: u32, content: &[&str]) {
+    fn fence(&mut self, fence: &Fence<'_>, line: u32, end_line: u32, content: &str) {
         let language = fence.info.split([' ', '\t', '?', '{', ',']).next().unwrap_or_default();
+        let own = |line| fence.own_part(line);
+        let lines = || content.lines().map(own).collect::<Vec<_>>();
         match language {
-            "console" | "shell-session" => self.console(fence, line, content),
-            "sh" | "shell" | "bash" if content.iter().any(|line| line.starts_with("$ ")) => {
-                self.console(fence, line, content);
+            "console" | "shell-session" => self.console(fence, line, &lines()),
+            "sh" | "shell" | "bash" if content.lines().any(|line| own(line).starts_with("$ ")) => {
+                self.console(fence, line, &lines());
             }
-            "sh" | "shell" | "bash" => self.script(fence, line, content),
+            "sh" | "shell" | "bash" => self.script(fence, line, &lines()),
             _ => {
                 let name = attribute(fence.info, "title").unwrap_or_default();
                 let yaml = matches!(language, "yaml" | "yml");
                 if !yaml && name.is_empty() {
                     return;
                 }
-                let mut text = content.join("\n");
-                if !content.is_empty() {
-                    text.push('\n');
-                }
+                // Most often the lines are what the document holds, and there may be a million of them.
+                let text = if fence.indent == 0 && !content.contains('\r') && content.ends_with('\n') {
+                    content.into()
+                } else {
+                    content.lines().flat_map(|line| [own(line), "\n"]).collect::<String>().into()
+                };
                 self.document.blocks.push(Block::File(File {
                     manifest: yaml || language == "json",
                     name,
                     line,
-                    end_line: line + (content.len() as u32).saturating_sub(1),
+                    end_line,
                     indent: fence.indent as u32,
-                    text: text.into(),
+                    text,
                 }));
             }
         }
@@ -319,6 +366,11 @@ struct Fence<'a> {
 }
 
 impl Fence<'_> {
+    /// The part of a line in it that is not the fence's own indentation.
+    fn own_part<'a>(&self, line: &'a str) -> &'a str {
+        line.get(indent(line).min(self.indent)..).unwrap_or_default()
+    }
+
     fn closes(&self, line: &str) -> bool {
         let rest = line.trim_start_matches(' ');
         let after = rest.trim_start_matches(self.marker);
