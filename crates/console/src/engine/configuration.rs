@@ -27,6 +27,10 @@ pub(super) enum Part {
 impl Configuration {
     pub(super) fn sort(&mut self, manifest: &Manifest, path: &str) -> Vec<Diagnostic> {
         let document = manifest.document();
+        // The items of a list, of which there may be many, are objects and nothing else.
+        if document.value.is_null() {
+            return self.take(manifest);
+        }
         let text = |key: &str| document.value.get(key).and_then(Value::as_str).unwrap_or_default();
         let (group, kind) = (text("apiVersion").split('/').next().unwrap_or_default(), text("kind"));
         let line = document.origin.place(&[]).line;
@@ -39,13 +43,15 @@ impl Configuration {
             ("v1", "Pod") if let Some(flags) = apiserver_flags(&document.value) => {
                 self.pod = Some((flags, line));
             }
-            _ => {
-                let (objects, diagnostics) = manifest.objects();
-                self.objects.extend(objects.iter().cloned());
-                return diagnostics.collect();
-            }
+            _ => return self.take(manifest),
         }
         Vec::new()
+    }
+
+    fn take(&mut self, manifest: &Manifest) -> Vec<Diagnostic> {
+        let (objects, diagnostics) = manifest.objects();
+        self.objects.extend(objects.iter().cloned());
+        diagnostics.collect()
     }
 
     /// The line of a part.

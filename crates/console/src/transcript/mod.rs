@@ -136,8 +136,10 @@ impl<'a> Lines<'a> {
     fn pass(&mut self, length: usize) {
         let passed = self.rest.get(..length).unwrap_or_default();
         self.rest = self.rest.get(length..).unwrap_or_default();
-        let ends = passed.bytes().filter(|byte| *byte == b'\n').count();
-        self.number += ends as u32 + u32::from(!passed.is_empty() && !passed.ends_with('\n'));
+        for byte in passed.as_bytes() {
+            self.number += u32::from(*byte == b'\n');
+        }
+        self.number += u32::from(!passed.is_empty() && !passed.ends_with('\n'));
     }
 
     /// Passes over the lines that `fence` holds and the one that closes it: the former, and whether there is the latter.

@@ -30,21 +30,31 @@ pub fn parse(file: &Rc<str>, first_line: u32, text: &str) -> (Vec<Document>, Vec
 pub(super) fn split(text: &str) -> Vec<(u32, &str)> {
     let mut parts = Vec::new();
     let (mut start, mut start_line) = (0, 0);
-    let mut at = 0;
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        let end = at + line.len();
-        if let Some(rest) = line.strip_prefix("---")
+    for (number, at, line) in lines(text) {
+        if line.as_bytes().first() == Some(&b'-')
+            && let Some(rest) = line.strip_prefix("---")
             && rest.chars().next().is_none_or(char::is_whitespace)
         {
             parts.push((start_line, text.get(start..at).unwrap_or_default()));
             // What stands behind the dashes belongs to the new document, most often a comment.
             start = at + 3;
-            start_line = number as u32;
+            start_line = number;
         }
-        at = end;
     }
     parts.push((start_line, text.get(start..).unwrap_or_default()));
     parts
+}
+
+/// The lines of a text with their ends; the number of lines and of bytes before each. There may be a million of them at each
+/// keystroke.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (u32, usize, &str)> {
+    let mut at = 0;
+    (0..).map_while(move |number| {
+        let rest = text.as_bytes().get(at..).filter(|rest| !rest.is_empty())?;
+        let end = rest.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| at + end + 1);
+        let start = std::mem::replace(&mut at, end);
+        Some((number, start, text.get(start..end)?))
+    })
 }
 
 /// Reads one part of what [`split`] gives.

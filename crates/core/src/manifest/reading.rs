@@ -8,7 +8,7 @@ use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::read::{broken, document, duplicates, split};
+use super::read::{broken, document, duplicates, lines, split};
 use super::yaml::{self, Read};
 use super::{Diagnostic, Document, Object, Value, objects};
 
@@ -180,11 +180,7 @@ fn items(part: &str) -> Option<(Vec<(u32, Range<usize>)>, String)> {
     if part.trim_start().starts_with('{') {
         return None;
     }
-    let mut lines = (0..).zip(part.split_inclusive('\n')).scan(0, |end, (number, line)| {
-        let start = *end;
-        *end += line.len();
-        Some((number, start, line))
-    });
+    let mut lines = lines(part);
     let (_, start, line) = lines.by_ref().find(|(.., line)| line.starts_with("items:"))?;
     if line.trim_end() != "items:" {
         return None;
@@ -194,9 +190,11 @@ fn items(part: &str) -> Option<(Vec<(u32, Range<usize>)>, String)> {
     let mut dash = None;
     let mut tail = part.len();
     for (number, start, line) in lines {
-        let content = line.trim_start_matches(' ');
-        let indent = line.len() - content.len();
-        let content = content.trim_end();
+        let indent = line.as_bytes().iter().position(|byte| *byte != b' ').unwrap_or_default();
+        if dash.is_some_and(|dash| indent > dash) {
+            continue;
+        }
+        let content = line.get(indent..).unwrap_or_default().trim_end();
         if content.is_empty() || content.starts_with('#') {
             // Belongs to the item that it follows.
         } else if (content == "-" || content.starts_with("- ")) && dash.is_none_or(|dash| dash == indent) {
