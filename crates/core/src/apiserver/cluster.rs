@@ -8,7 +8,7 @@ use crate::authentication::User;
 use crate::authorization::{Authorizers, Informers, Mode};
 use crate::encryption::Failure;
 use crate::manifest::{Diagnostic, Object, PathStep, Severity, Value, json};
-use crate::release::Release;
+use crate::release::{Release, ResourceType};
 use crate::sort::SortedMap;
 use crate::storage::{Entry, Format, Store};
 use crate::world::{World, time};
@@ -48,23 +48,28 @@ pub struct Before {
 pub(super) type Touched = SortedMap<String, Option<Rc<Object>>>;
 
 /// What became of an object that was loaded.
+///
+/// One that is left out takes a revision and a UID all the same: those behind it are the same whatever is wrong with it.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// `None` where it was left out.
-    place: Option<LoadedPlace>,
+    key: Option<String>,
+    revision: u64,
+    /// `None` where it stands in the text.
+    uid: Option<Rc<str>>,
+    /// Whether nothing else that is loaded depends on it: a role or a binding with a name of its own.
+    alone: bool,
     /// What is to be said of it.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Where it is in the store.
-#[derive(Clone, Debug)]
-struct LoadedPlace {
-    key: String,
-    revision: u64,
-    /// Whether its UID stands in the text.
-    own_uid: bool,
-    /// Whether nothing else that is loaded depends on it: a role or a binding with a name of its own.
-    alone: bool,
+/// An object as found, ready for the store but for what the cluster gives it.
+struct Found {
+    hub: &'static ResourceType,
+    value: Value,
+    /// What the text says of the cluster's doing.
+    kept: [(&'static [&'static str], Option<Value>); 4],
+    created: Option<Value>,
 }
 
 /// Makes version-1 UUIDs: time, and a node that stays the same while the server runs.
@@ -165,123 +170,109 @@ impl Cluster {
     /// Takes objects as found: with their status, and with names that the server would refuse.
     ///
     /// An object that is there already is replaced and keeps its UID. What is no object of the release is left out with
-    /// an error; what the server would refuse is taken with a warning.
+    /// an error, and the revision and the UID that it would have are nobody's; what the server would refuse is taken with a
+    /// warning.
     pub fn load(&mut self, objects: Vec<Object>, world: &mut World) -> Vec<Diagnostic> {
         objects.into_iter().flat_map(|object| self.load_object(&Rc::new(object), world).diagnostics).collect()
     }
 
     /// Takes one object as found: see [`Cluster::load`].
     pub fn load_object(&mut self, object: &Rc<Object>, world: &mut World) -> Loaded {
-        self.take(object, None, world)
+        let (object, diagnostics) = self.as_text(object);
+        let mut found = find(self.release, &object);
+        let mut alone = true;
+        if let Ok(Found { hub, value, .. }) = &mut found {
+            alone = hub.group == RBAC;
+            if text(value, "metadata.name").is_empty() {
+                alone = false;
+                let name = rest::generate_name(text(value, "metadata.generateName"), world);
+                set(value, &["metadata", "name"], Some(name.into()));
+            }
+        }
+        let old = found.as_ref().ok().and_then(|found| self.store.get(&found.key()));
+        let old = old.and_then(|entry| entry.object.as_ref().ok()).map(|old| old.uid().to_owned());
+        alone &= old.is_none();
+        let uid = object.uid().is_empty().then(|| old.unwrap_or_else(|| self.new_uid(world)).into());
+        let revision = self.store.revision() + 1;
+        let place = Loaded { key: None, revision, uid, alone, diagnostics };
+        let loaded = self.place(&object, found, place, world);
+        self.store.advance(revision);
+        loaded
     }
 
     /// Takes `object` in the place of what was loaded before: the cluster is then as if it had been loaded at that time.
     /// `None` where more than the one object would have become otherwise; the cluster is as it was.
     pub fn load_instead(&mut self, before: &Loaded, object: &Rc<Object>, world: &mut World) -> Option<Loaded> {
-        let loaded = self.take(object, Some(before), world);
-        loaded.place.is_some().then_some(loaded)
+        let (object, diagnostics) = self.as_text(object);
+        let found = find(self.release, &object);
+        if let Ok(found) = &found {
+            let key = found.key();
+            let is_named = !text(&found.value, "metadata.name").is_empty();
+            let moves = before.key.as_ref() != Some(&key);
+            if !is_named || found.hub.group != RBAC || (moves && self.store.get(&key).is_some()) {
+                return None;
+            }
+        }
+        if !before.alone || before.uid.is_none() == object.uid().is_empty() {
+            return None;
+        }
+        if let Some(key) = &before.key {
+            let entry = self.store.get(key).filter(|it| it.version == 1 && it.revision == before.revision)?;
+            if let Ok(old) = &entry.object {
+                self.authorizers.informers_mut().delete(old);
+            }
+            self.store.withdraw(key);
+        }
+        let place = Loaded { key: None, diagnostics, ..before.clone() };
+        Some(self.place(&object, found, place, world))
     }
 
-    fn take(&mut self, object: &Rc<Object>, before: Option<&Loaded>, world: &mut World) -> Loaded {
-        let mut diagnostics = Vec::new();
+    /// Puts what was found in its place, if it was.
+    fn place(&mut self, object: &Object, found: Result<Found, String>, mut place: Loaded, world: &mut World) -> Loaded {
+        let problem = match found.and_then(|found| self.store_one(object, found, &place, world)) {
+            Ok((key, warning)) => {
+                place.key = Some(key);
+                warning.map(|warning| (Severity::Warning, warning))
+            }
+            Err(error) => Some((Severity::Error, error)),
+        };
+        if let Some((severity, message)) = problem {
+            let at = object.origin.as_ref().map(|origin| origin.place(&[PathStep::Key("metadata")]));
+            let at = at.filter(|_| severity == Severity::Warning);
+            let at = at.or_else(|| object.origin.as_ref().map(|origin| origin.place(&[])));
+            let (file, line) = at.map_or_else(|| (Rc::from(""), 0), |place| (place.file, place.line));
+            place.diagnostics.push(Diagnostic { severity, file, line, column: 0, message });
+        }
+        place
+    }
+
+    /// The object with words that stand for text as text, and what is to be said of them.
+    fn as_text(&self, object: &Rc<Object>) -> (Rc<Object>, Vec<Diagnostic>) {
         let mut object = object.clone();
+        let mut diagnostics = Vec::new();
         if object.origin.as_ref().is_some_and(|origin| origin.has_spellings()) {
             diagnostics = read_words_as_text(self.release, Rc::make_mut(&mut object));
         }
-        let (place, problem) = match self.load_one(&object, before, world) {
-            Ok((place, warning)) => (Some(place), warning.map(|warning| (Severity::Warning, warning))),
-            Err(error) => (None, Some((Severity::Error, error))),
-        };
-        if let Some((severity, message)) = problem {
-            let place = object.origin.as_ref().map(|origin| origin.place(&[PathStep::Key("metadata")]));
-            let place = place.filter(|_| severity == Severity::Warning);
-            let place = place.or_else(|| object.origin.as_ref().map(|origin| origin.place(&[])));
-            let (file, line) = place.map_or_else(|| (Rc::from(""), 0), |place| (place.file, place.line));
-            diagnostics.push(Diagnostic { severity, file, line, column: 0, message });
-        }
-        Loaded { place, diagnostics }
+        (object, diagnostics)
     }
 
-    /// Gives where the object is and a warning, or why it is left out.
-    fn load_one(
+    /// Gives the key of the object and a warning, or why it is left out.
+    fn store_one(
         &mut self,
         object: &Object,
-        before: Option<&Loaded>,
+        found: Found,
+        place: &Loaded,
         world: &mut World,
-    ) -> Result<(LoadedPlace, Option<String>), String> {
-        let error = |message: String| message;
-        let (api_version, kind) = (object.api_version(), object.kind());
-        let release = self.release;
-        let Some(resource) = release.resource_of(api_version, kind) else {
-            let version = release.version();
-            let mut known: Vec<&str> =
-                release.resources().iter().filter(|it| it.kind == kind).map(|it| it.api_version).collect();
-            known.dedup();
-            let hint = if api_version.is_empty() || kind.is_empty() {
-                "Every object says its `apiVersion` and `kind`.".to_owned()
-            } else if known.is_empty() {
-                "Check `apiVersion` and `kind`, or choose another release.".to_owned()
-            } else {
-                format!("It has one in {}.", known.join(", "))
-            };
-            return Err(error(format!(
-                "Kubernetes {version} has no kind {kind:?} in {api_version:?}; the object is left out. {hint}"
-            )));
-        };
-        let hub = release.resource_of(resource.storage_version, kind).unwrap_or(resource);
-        let decoded = release.decode(api_version, kind, object.value.clone());
-        let decoded =
-            decoded.map_err(|reason| error(format!("{kind} {:?} cannot be read: {reason}", object.name())))?;
-        let mut value = rest::to_hub(release, resource, hub, decoded);
-        // What the text says of the cluster's doing is how it was found.
-        let said = [&["status"][..], &["metadata", "generation"], &["spec", "username"], &["spec", "groups"]];
-        let part = |value: &Value, path: &[&str]| path.iter().try_fold(value, |value, key| value.get(*key)).cloned();
-        let kept = said.map(|path| part(&object.value, path).and_then(|_| part(&value, path)));
-        let created = member(&value, "metadata.creationTimestamp").cloned();
-        if hub.namespaced {
-            if text(&value, "metadata.namespace").is_empty() {
-                set(&mut value, &["metadata", "namespace"], Some("default".into()));
-            }
-        } else {
-            set(&mut value, &["metadata", "namespace"], None);
-        }
-        let mut alone = hub.group == "rbac.authorization.k8s.io";
-        if text(&value, "metadata.name").is_empty() {
-            alone = false;
-            if before.is_some() {
-                return Err(String::new());
-            }
-            let base = text(&value, "metadata.generateName").to_owned();
-            if base.is_empty() {
-                return Err(error(format!("This {kind} has no metadata.name and is left out.")));
-            }
-            set(&mut value, &["metadata", "name"], Some(rest::generate_name(&base, world).into()));
-        }
+    ) -> Result<(String, Option<String>), String> {
+        let key = found.key();
+        let Found { hub, mut value, kept, created } = found;
         rest::prepare_for_create(hub.kind, &mut value, &User::default());
-        for (path, kept) in said.into_iter().zip(kept) {
+        for (path, kept) in kept {
             if kept.is_some() {
                 set(&mut value, path, kept);
             }
         }
-        let key = hub.key(text(&value, "metadata.namespace"), text(&value, "metadata.name"));
-        let own_uid = !object.uid().is_empty();
-        let old = match before {
-            Some(Loaded { place: Some(before), .. }) => {
-                let entry = self.store.get(&before.key).filter(|entry| {
-                    let moves = before.key == key || (entry.version == 1 && self.store.get(&key).is_none());
-                    let same = entry.revision == before.revision && before.own_uid == own_uid;
-                    moves && same && alone && before.alone
-                });
-                Some(entry.ok_or_else(String::new)?)
-            }
-            Some(_) => return Err(String::new()),
-            None => self.store.get(&key),
-        };
-        let uid = match old.map(|entry| &entry.object) {
-            _ if own_uid => object.uid().to_owned(),
-            Some(Ok(old)) => old.uid().to_owned(),
-            _ => self.new_uid(world),
-        };
+        let uid = place.uid.as_deref().unwrap_or(object.uid()).to_owned();
         let nanos = fill_system_fields(&mut value, uid, world);
         let creation_nanos = if created.is_some() { 0 } else { nanos };
         if created.is_some() {
@@ -292,24 +283,15 @@ impl Cluster {
             // A full range leaves it without.
             let _ = rest::allocate(self, hub, &mut value, world);
         }
-        let value = release.canonical(hub.api_version(), hub.kind, value).map_err(error)?;
+        let value = self.release.canonical(hub.api_version(), hub.kind, value)?;
         let name = text(&value, "metadata.name").to_owned();
         let object = Object { creation_nanos, ..Object::new(value, object.origin.clone()) };
-        let object = match before.and_then(|before| before.place.as_ref()) {
-            Some(before) => {
-                let (old, new) = self.store.replace(&before.key, &key, object).ok_or_else(String::new)?;
-                if let Ok(old) = old {
-                    self.authorizers.informers_mut().delete(&old);
-                }
-                new
-            }
-            None => self.store.put(&key, object),
-        };
+        let object = self.store.put_at(&key, object, place.revision);
         self.authorizers.informers_mut().upsert(&object);
-        let revision = self.store.get(&key).map_or(0, |entry| entry.revision);
+        let kind = hub.kind;
         let warning = wrong
             .map(|reason| format!("The API server would refuse {kind} {name:?}: {reason}. It is loaded as found."));
-        Ok((LoadedPlace { key, revision, own_uid, alone }, warning))
+        Ok((key, warning))
     }
 
     /// `pod` on `node`, as a Binding makes it: with the condition `PodScheduled`.
@@ -323,6 +305,56 @@ impl Cluster {
         let kept = value.clone();
         let value = self.release.canonical("v1", "Pod", value).unwrap_or(kept);
         Object { creation_nanos: pod.creation_nanos, ..Object::new(value, pod.origin.clone()) }
+    }
+}
+
+/// The group of roles and bindings.
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// The object as the store would hold it, or why it is left out.
+fn find(release: &'static Release, object: &Object) -> Result<Found, String> {
+    let (api_version, kind) = (object.api_version(), object.kind());
+    let Some(resource) = release.resource_of(api_version, kind) else {
+        let version = release.version();
+        let mut known: Vec<&str> =
+            release.resources().iter().filter(|it| it.kind == kind).map(|it| it.api_version).collect();
+        known.dedup();
+        let hint = if api_version.is_empty() || kind.is_empty() {
+            "Every object says its `apiVersion` and `kind`.".to_owned()
+        } else if known.is_empty() {
+            "Check `apiVersion` and `kind`, or choose another release.".to_owned()
+        } else {
+            format!("It has one in {}.", known.join(", "))
+        };
+        return Err(format!(
+            "Kubernetes {version} has no kind {kind:?} in {api_version:?}; the object is left out. {hint}"
+        ));
+    };
+    let hub = release.resource_of(resource.storage_version, kind).unwrap_or(resource);
+    let decoded = release.decode(api_version, kind, object.value.clone());
+    let decoded = decoded.map_err(|reason| format!("{kind} {:?} cannot be read: {reason}", object.name()))?;
+    let mut value = rest::to_hub(release, resource, hub, decoded);
+    // What the text says of the cluster's doing is how it was found.
+    let said: [&[&str]; 4] = [&["status"], &["metadata", "generation"], &["spec", "username"], &["spec", "groups"]];
+    let part = |value: &Value, path: &[&str]| path.iter().try_fold(value, |value, key| value.get(*key)).cloned();
+    let kept = said.map(|path| (path, part(&object.value, path).and_then(|_| part(&value, path))));
+    let created = member(&value, "metadata.creationTimestamp").cloned();
+    if hub.namespaced {
+        if text(&value, "metadata.namespace").is_empty() {
+            set(&mut value, &["metadata", "namespace"], Some("default".into()));
+        }
+    } else {
+        set(&mut value, &["metadata", "namespace"], None);
+    }
+    if text(&value, "metadata.name").is_empty() && text(&value, "metadata.generateName").is_empty() {
+        return Err(format!("This {kind} has no metadata.name and is left out."));
+    }
+    Ok(Found { hub, value, kept, created })
+}
+
+impl Found {
+    fn key(&self) -> String {
+        self.hub.key(text(&self.value, "metadata.namespace"), text(&self.value, "metadata.name"))
     }
 }
 

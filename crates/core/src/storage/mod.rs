@@ -183,31 +183,27 @@ impl Store {
     }
 
     /// Writes `object` and gives it back with its new resourceVersion.
-    pub fn put(&mut self, key: &str, mut object: Object) -> Rc<Object> {
+    pub fn put(&mut self, key: &str, object: Object) -> Rc<Object> {
         self.revision += 1;
-        set_revision(&mut object, self.revision);
+        self.put_at(key, object, self.revision)
+    }
+
+    /// Puts `object` under `key` as if it had been written as the write `revision`.
+    pub fn put_at(&mut self, key: &str, mut object: Object, revision: u64) -> Rc<Object> {
+        set_revision(&mut object, revision);
         let object = Rc::new(object);
-        self.insert(key, Ok(object.clone()), OnceCell::new(), false);
+        self.insert(revision, key, Ok(object.clone()), OnceCell::new(), false);
         object
     }
 
-    /// Puts `object` under `key` where `before` was, as if it had been written then and there: what was there, and what
-    /// is. `None` where nothing was.
-    #[allow(clippy::type_complexity)]
-    pub fn replace(
-        &mut self,
-        before: &str,
-        key: &str,
-        object: Object,
-    ) -> Option<(Result<Rc<Object>, Unreadable>, Rc<Object>)> {
-        self.entries.get(before)?;
-        let entries = Rc::make_mut(&mut self.entries);
-        let mut entry = entries.remove(before)?;
-        let new = at_revision(Ok(object), entry.revision).ok()?;
-        let old = std::mem::replace(&mut entry.object, Ok(new.clone()));
-        entry.bytes = OnceCell::new();
-        entries.insert(key.into(), entry);
-        Some((old, new))
+    /// Removes `key` as if it had never been written.
+    pub fn withdraw(&mut self, key: &str) {
+        Rc::make_mut(&mut self.entries).remove(key);
+    }
+
+    /// Stands at `revision`, to which nothing needs to have been written.
+    pub fn advance(&mut self, revision: u64) {
+        self.revision = revision;
     }
 
     /// Writes raw bytes, as `etcdctl put` does. `format` is that of the server that runs over the store, if one does.
@@ -219,12 +215,18 @@ impl Store {
         let unread = || (Err(Unreadable::Transform("no server has read this value".to_owned())), false);
         let (object, stale) = read.as_ref().ok().cloned().flatten().unwrap_or_else(unread);
         let revision = self.revision;
-        self.insert(key, at_revision(object, revision), OnceCell::from(Rc::from(bytes)), stale);
+        self.insert(revision, key, at_revision(object, revision), OnceCell::from(Rc::from(bytes)), stale);
         read.map(|_| ())
     }
 
-    fn insert(&mut self, key: &str, object: Result<Rc<Object>, Unreadable>, bytes: OnceCell<Rc<[u8]>>, stale: bool) {
-        let revision = self.revision;
+    fn insert(
+        &mut self,
+        revision: u64,
+        key: &str,
+        object: Result<Rc<Object>, Unreadable>,
+        bytes: OnceCell<Rc<[u8]>>,
+        stale: bool,
+    ) {
         let (created, version) = self.entries.get(key).map_or((revision, 1), |old| (old.created, old.version + 1));
         let entry = Entry { object, revision, created, version, stale, bytes, plain: false };
         Rc::make_mut(&mut self.entries).insert(key.into(), entry);
