@@ -6,8 +6,7 @@
  */
 
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
-import { yaml } from "@codemirror/lang-yaml";
-import { HighlightStyle, StreamLanguage, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { HighlightStyle, StreamLanguage, indentService, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
 import { EditorState, type Extension, RangeSet, StateEffect, StateField, type Text, type TransactionSpec } from "@codemirror/state";
 import {
@@ -189,6 +188,64 @@ const shell = StreamLanguage.define<{ quote: string; first: boolean }>({
   },
 });
 
+/**
+ * Keys, strings and comments of YAML, read line by line: of a text with a million lines, no more than what is in view is looked
+ * at when one of them changes.
+ */
+const yaml = StreamLanguage.define<{ quote: string; flow: number; block: number }>({
+  languageData: { commentTokens: { line: "#" } },
+  // `block` is the column of the key whose lines of text these are, or -1.
+  startState: () => ({ quote: "", flow: 0, block: -1 }),
+  token(stream, state) {
+    if (stream.sol() && stream.indentation() <= state.block) state.block = -1;
+    if (state.block >= 0) {
+      stream.skipToEnd();
+      return null;
+    }
+    if (state.quote) {
+      const rest = state.quote === '"' ? /^(?:[^"\\]|\\.?)*/ : /^(?:[^']|'')*/;
+      stream.match(rest);
+      if (stream.eat(state.quote)) state.quote = "";
+      return "string";
+    }
+    const start = stream.sol();
+    if (stream.eatSpace()) return null;
+    if (start && stream.match(/^(?:---|\.\.\.)(?=\s|$)/)) return "meta";
+    if (/^(|\s)$/.test(stream.string.charAt(stream.pos - 1)) && stream.match(/^#.*/)) return "comment";
+    if (stream.match(/^[|>][-+\d]*(?=\s*(#|$))/)) {
+      state.block = mapping(stream.string);
+      return "string";
+    }
+    const quote = stream.match(/^["']/) as RegExpMatchArray | null;
+    if (quote) {
+      const key = stream.match(quote[0] === '"' ? /^(?:[^"\\]|\\.)*"(?=\s*:(\s|$))/ : /^(?:[^']|'')*'(?=\s*:(\s|$))/);
+      if (!key) state.quote = quote[0];
+      return key ? "propertyName" : "string";
+    }
+    if (stream.match(/^[[{]/)) state.flow += 1;
+    else if (stream.match(/^[\]}]/)) state.flow = Math.max(0, state.flow - 1);
+    else if (stream.match(/^(?:[-?:](?=\s|$)|,)/)) return "separator";
+    else if (stream.match(/^[&*][^\s,\]}]+/)) return "labelName";
+    else if (stream.match(/^![^\s,\]}]*/)) return "typeName";
+    else {
+      stream.match(state.flow > 0 ? /^(?:[^\s:,[\]{}]|:(?!\s|$))+/ : /^(?:[^\s:]|:(?!\s|$))+/) || stream.next();
+      if (stream.match(/^\s*:(\s|$)/, false)) return "propertyName";
+    }
+    return null;
+  },
+});
+
+/** The column at which the mapping of a line begins, behind the dashes of sequences that it is in. */
+function mapping(line: string): number {
+  return /^ *(?:- +(?=- |\S.*:(?:\s|$)))*/.exec(line)?.[0].length ?? 0;
+}
+
+/** A new line begins where the mapping of the one before does, and text of many lines a step deeper. */
+const indentation = indentService.of((context, at) => {
+  const before = context.lineAt(at, -1).text;
+  return mapping(before) + (/ [|>][-+\d]*$/.test(before) ? context.unit : 0);
+});
+
 const colours = HighlightStyle.define([
   { tag: [tags.propertyName, tags.keyword, tags.definition(tags.propertyName)], color: "var(--key)" },
   { tag: [tags.string, tags.attributeValue], color: "var(--string)" },
@@ -255,7 +312,7 @@ function replaceSelection(event: InputEvent, view: EditorView): boolean {
 }
 
 const languages: Record<Kind, Extension> = {
-  yaml: [yaml(), lineNumbers(), lintGutter()],
+  yaml: [yaml, indentation, lineNumbers(), lintGutter()],
   text: [lineNumbers(), lintGutter(), EditorView.lineWrapping],
   requests: [
     shell,
