@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::controllers::TOKEN;
 use super::rest::{self, fill_system_fields, list, member, set, text};
 use crate::admission::Plugin;
 use crate::authentication::User;
@@ -57,7 +58,7 @@ pub struct Loaded {
     revision: u64,
     /// `None` where it stands in the text.
     uid: Option<Rc<str>>,
-    /// Whether nothing else that is loaded depends on it: a role or a binding with a name of its own.
+    /// Whether nothing else that is loaded or made depends on it, but for the graph.
     alone: bool,
     /// What is to be said of it.
     pub diagnostics: Vec<Diagnostic>,
@@ -180,14 +181,12 @@ impl Cluster {
     pub fn load_object(&mut self, object: &Rc<Object>, world: &mut World) -> Loaded {
         let (object, diagnostics) = self.as_text(object);
         let mut found = find(self.release, &object);
-        let mut alone = true;
-        if let Ok(Found { hub, value, .. }) = &mut found {
-            alone = hub.group == RBAC;
-            if text(value, "metadata.name").is_empty() {
-                alone = false;
-                let name = rest::generate_name(text(value, "metadata.generateName"), world);
-                set(value, &["metadata", "name"], Some(name.into()));
-            }
+        let mut alone = found.as_ref().map_or(true, Found::is_alone);
+        if let Ok(Found { value, .. }) = &mut found
+            && text(value, "metadata.name").is_empty()
+        {
+            let name = rest::generate_name(text(value, "metadata.generateName"), world);
+            set(value, &["metadata", "name"], Some(name.into()));
         }
         let old = found.as_ref().ok().and_then(|found| self.store.get(&found.key()));
         let old = old.and_then(|entry| entry.object.as_ref().ok()).map(|old| old.uid().to_owned());
@@ -195,7 +194,10 @@ impl Cluster {
         let uid = object.uid().is_empty().then(|| old.unwrap_or_else(|| self.new_uid(world)).into());
         let revision = self.store.revision() + 1;
         let place = Loaded { key: None, revision, uid, alone, diagnostics };
-        let loaded = self.place(&object, found, place, world);
+        let (loaded, object) = self.place(&object, found, place, world);
+        if let Some(object) = object {
+            self.authorizers.informers_mut().upsert(&object);
+        }
         self.store.advance(revision);
         loaded
     }
@@ -205,33 +207,59 @@ impl Cluster {
     pub fn load_instead(&mut self, before: &Loaded, object: &Rc<Object>, world: &mut World) -> Option<Loaded> {
         let (object, diagnostics) = self.as_text(object);
         let found = find(self.release, &object);
-        if let Ok(found) = &found {
-            let key = found.key();
-            let is_named = !text(&found.value, "metadata.name").is_empty();
-            let moves = before.key.as_ref() != Some(&key);
-            if !is_named || found.hub.group != RBAC || (moves && self.store.get(&key).is_some()) {
-                return None;
+        let old = match &before.key {
+            Some(key) => {
+                let entry = self.store.get(key).filter(|it| it.version == 1 && it.revision == before.revision)?;
+                Some(entry.object.clone().ok()?)
             }
+            None => None,
+        };
+        let fits = |found: &Found| {
+            let key = found.key();
+            let is_free = before.key.as_ref() == Some(&key) || self.store.get(&key).is_none();
+            is_free && found.is_alone()
+        };
+        let (now, then) = (found.as_ref().ok().map(|found| &found.value), old.as_ref().map(|old| &old.value));
+        let has_uid = before.uid.is_none();
+        if !before.alone
+            || has_uid == object.uid().is_empty()
+            || !found.as_ref().map_or(true, fits)
+            || now.and_then(taken) != then.and_then(taken)
+        {
+            return None;
         }
-        if !before.alone || before.uid.is_none() == object.uid().is_empty() {
+        // What was told twice of those that refer to others has left its traces in the graph.
+        let mut both = now.into_iter().chain(then);
+        let mut referring = ["/registry/pods/", "/registry/persistentvolumes/"].into_iter();
+        let is_twice = |prefix| self.store.range(prefix).any(|(_, entry)| entry.version > 1);
+        if both.any(|value| text(value, "apiVersion") == "v1") && referring.any(is_twice) {
             return None;
         }
         if let Some(key) = &before.key {
-            let entry = self.store.get(key).filter(|it| it.version == 1 && it.revision == before.revision)?;
-            if let Ok(old) = &entry.object {
-                self.authorizers.informers_mut().delete(old);
-            }
             self.store.withdraw(key);
         }
         let place = Loaded { key: None, diagnostics, ..before.clone() };
-        Some(self.place(&object, found, place, world))
+        let (loaded, new) = self.place(&object, found, place, world);
+        let told = || {
+            let entries = self.store.range("").map(|(_, entry)| entry);
+            entries.filter_map(|entry| Some((entry.created, entry.object.clone().ok()?))).collect()
+        };
+        self.authorizers.informers_mut().exchange(old.as_ref(), new.as_ref(), &told);
+        Some(loaded)
     }
 
-    /// Puts what was found in its place, if it was.
-    fn place(&mut self, object: &Object, found: Result<Found, String>, mut place: Loaded, world: &mut World) -> Loaded {
+    /// Puts what was found in its place, if it was; tells nobody.
+    fn place(
+        &mut self,
+        object: &Object,
+        found: Result<Found, String>,
+        mut place: Loaded,
+        world: &mut World,
+    ) -> (Loaded, Option<Rc<Object>>) {
+        let mut stored = None;
         let problem = match found.and_then(|found| self.store_one(object, found, &place, world)) {
-            Ok((key, warning)) => {
-                place.key = Some(key);
+            Ok((key, object, warning)) => {
+                (place.key, stored) = (Some(key), Some(object));
                 warning.map(|warning| (Severity::Warning, warning))
             }
             Err(error) => Some((Severity::Error, error)),
@@ -243,7 +271,7 @@ impl Cluster {
             let (file, line) = at.map_or_else(|| (Rc::from(""), 0), |place| (place.file, place.line));
             place.diagnostics.push(Diagnostic { severity, file, line, column: 0, message });
         }
-        place
+        (place, stored)
     }
 
     /// The object with words that stand for text as text, and what is to be said of them.
@@ -256,14 +284,14 @@ impl Cluster {
         (object, diagnostics)
     }
 
-    /// Gives the key of the object and a warning, or why it is left out.
+    /// Gives the key, the object and a warning, or why it is left out.
     fn store_one(
         &mut self,
         object: &Object,
         found: Found,
         place: &Loaded,
         world: &mut World,
-    ) -> Result<(String, Option<String>), String> {
+    ) -> Result<(String, Rc<Object>, Option<String>), String> {
         let key = found.key();
         let Found { hub, mut value, kept, created } = found;
         rest::prepare_for_create(hub.kind, &mut value, &User::default());
@@ -287,11 +315,10 @@ impl Cluster {
         let name = text(&value, "metadata.name").to_owned();
         let object = Object { creation_nanos, ..Object::new(value, object.origin.clone()) };
         let object = self.store.put_at(&key, object, place.revision);
-        self.authorizers.informers_mut().upsert(&object);
         let kind = hub.kind;
         let warning = wrong
             .map(|reason| format!("The API server would refuse {kind} {name:?}: {reason}. It is loaded as found."));
-        Ok((key, warning))
+        Ok((key, object, warning))
     }
 
     /// `pod` on `node`, as a Binding makes it: with the condition `PodScheduled`.
@@ -307,9 +334,6 @@ impl Cluster {
         Object { creation_nanos: pod.creation_nanos, ..Object::new(value, pod.origin.clone()) }
     }
 }
-
-/// The group of roles and bindings.
-const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// The object as the store would hold it, or why it is left out.
 fn find(release: &'static Release, object: &Object) -> Result<Found, String> {
@@ -356,6 +380,23 @@ impl Found {
     fn key(&self) -> String {
         self.hub.key(text(&self.value, "metadata.namespace"), text(&self.value, "metadata.name"))
     }
+
+    /// Whether nothing is drawn for it, and no controller looks for it that makes what is missing.
+    fn is_alone(&self) -> bool {
+        let is_own = match self.hub.kind {
+            "Service" => !text(&self.value, "spec.clusterIP").is_empty(),
+            "ServiceAccount" => text(&self.value, "metadata.name") != "default",
+            "Secret" => text(&self.value, "type") != TOKEN,
+            _ => true,
+        };
+        is_own && !text(&self.value, "metadata.name").is_empty()
+    }
+}
+
+/// What a service takes that no other can have.
+fn taken(value: &Value) -> Option<(&str, Vec<&Value>)> {
+    let ports = list(value, "spec.ports").iter().filter_map(|port| member(port, "nodePort"));
+    (text(value, "kind") == "Service").then(|| (text(value, "spec.clusterIP"), ports.collect()))
 }
 
 /// Booleans of one object that are looked at: each may cost another reading of the object.

@@ -230,7 +230,8 @@ impl Cluster {
     }
 }
 
-const TOKEN: &str = "kubernetes.io/service-account-token";
+/// The type of a Secret that holds an account's token.
+pub(super) const TOKEN: &str = "kubernetes.io/service-account-token";
 
 fn is_token(secret: &Object) -> bool {
     text(&secret.value, "type") == TOKEN

@@ -112,6 +112,33 @@ impl Informers {
         }
     }
 
+    /// One object, if there was one, is another now, if there is one, as if it had been the other at once. `all` gives every
+    /// object with the revision that made it, where the graph must be told anew.
+    pub fn exchange(
+        &mut self,
+        old: Option<&Rc<Object>>,
+        new: Option<&Rc<Object>>,
+        all: &dyn Fn() -> Vec<(u64, Rc<Object>)>,
+    ) {
+        if let Some(object) = old.filter(|object| rbac::RuleResolver::concerns(object)) {
+            Rc::make_mut(&mut self.rbac).delete(object);
+        }
+        if let Some(object) = new.filter(|object| rbac::RuleResolver::concerns(object)) {
+            Rc::make_mut(&mut self.rbac).upsert(object);
+        }
+        if !old.into_iter().chain(new).any(|object| Graph::concerns(object)) {
+            return;
+        }
+        if !Rc::make_mut(&mut self.graph).exchange(old, new) {
+            let mut all = all();
+            all.retain(|(_, object)| Graph::concerns(object));
+            crate::sort::by(&mut all, |(one, _), (other, _)| one.cmp(other));
+            let mut graph = Graph::default();
+            all.iter().for_each(|(_, object)| graph.upsert(object));
+            self.graph = Rc::new(graph);
+        }
+    }
+
     /// The roles and bindings.
     pub fn rbac(&self) -> &rbac::RuleResolver {
         &self.rbac

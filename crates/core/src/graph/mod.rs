@@ -135,6 +135,30 @@ impl Graph {
         self.release(vertex);
     }
 
+    /// Puts `new` in the place of `old`, as if it had been added then; false where more than the object would be another: then
+    /// nothing is done.
+    pub fn exchange(&mut self, old: Option<&Rc<Object>>, new: Option<&Rc<Object>>) -> bool {
+        let part = |object: &&Rc<Object>| {
+            let kind = Kind::of(object)?;
+            let has_part = kind != Kind::Pod || !object.text(&["spec", "nodeName"]).is_empty();
+            has_part.then(|| (kind, kind.namespace(object).to_owned(), object.name().to_owned()))
+        };
+        let named = |object: &Rc<Object>| -> Vec<(Kind, String, String)> {
+            let all = references(object).into_iter();
+            all.map(|it| (it.kind, it.namespace.to_owned(), it.name.to_owned())).collect()
+        };
+        let parts = (old.as_ref().and_then(part), new.as_ref().and_then(part));
+        if parts.0 != parts.1 || old.map(named) != new.map(named) {
+            return parts == (None, None);
+        }
+        if let (Some((kind, namespace, name)), Some(new)) = (parts.1, new)
+            && let Some(vertex) = self.find(kind, &namespace, &name)
+        {
+            self.set_object(vertex, Some(new.clone()));
+        }
+        true
+    }
+
     /// A pod without node has no part in the graph. One that has is read again only when its node or UID changes: all
     /// that it refers to is immutable.
     fn upsert_pod(&mut self, pod: &Rc<Object>) {
