@@ -144,10 +144,15 @@ impl<'a> Reader<'a> {
 
     /// The next value and its origin; `None` behind the last one.
     pub(super) fn next(&mut self, file: &Rc<str>) -> Option<Result<(Value, super::Origin), Error>> {
+        self.next_below(0, file)
+    }
+
+    /// The same of a text that stands so many levels deep.
+    pub(super) fn next_below(&mut self, depth: usize, file: &Rc<str>) -> Option<Result<(Value, super::Origin), Error>> {
         self.space();
         self.peek()?;
         self.origin = OriginBuilder::default();
-        let value = self.value(PathStep::Index(0), 0);
+        let value = self.value(PathStep::Index(0), depth);
         Some(value.map(|value| (value, std::mem::take(&mut self.origin).finish(file.clone()))))
     }
 

@@ -1,16 +1,16 @@
 //! A text that is read again and again, each time a little changed: what stands there as before is not read again.
 //!
 //! What comes out is what [`parse`](super::parse) and [`objects`](super::objects) give. The text is cut where one document
-//! ends, and a list as `kubectl get -o yaml` prints it between its items; pieces that are the same from the front or from
+//! ends, and a list as `kubectl get -o yaml` or `-o json` prints it between its items; pieces that are the same from the front or from
 //! the back are known. So each known piece stands in one place, and when lines come or go above it, it moves.
 
 use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::read::{broken, document, duplicates, lines, split};
+use super::read::{document, duplicates, lines, split};
 use super::yaml::{self, Read};
-use super::{Diagnostic, Document, Object, Value, objects};
+use super::{Diagnostic, Document, Object, Origin, Value, json, objects};
 
 /// The last reading of a text.
 #[derive(Debug, Default)]
@@ -31,8 +31,20 @@ struct Pieces {
 #[derive(Clone, Debug)]
 struct Piece {
     range: Range<usize>,
-    is_item: bool,
+    form: Form,
     known: Known,
+}
+
+/// What a piece of a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Document,
+    /// An item of a YAML list, from its dash on.
+    Item,
+    /// An item of a JSON list, with the comma behind it unless it is the last.
+    Element {
+        is_last: bool,
+    },
 }
 
 /// What a piece says.
@@ -85,7 +97,7 @@ fn moved(diagnostic: &Diagnostic, lines: u32) -> Diagnostic {
 struct Cut {
     range: Range<usize>,
     line: u32,
-    is_item: bool,
+    form: Form,
 }
 
 /// One document of a text: its pieces, and where it is a list taken apart, the text around its items.
@@ -120,7 +132,7 @@ impl Reading {
                 });
                 let down = cut.line.wrapping_sub(known.line);
                 known.manifests.iter().for_each(|manifest| manifest.moved.set(down));
-                pieces.push(Piece { range: cut.range.clone(), is_item: cut.is_item, known });
+                pieces.push(Piece { range: cut.range.clone(), form: cut.form, known });
             }
             let own = pieces.get(start..).unwrap_or_default();
             if let Some((whole, around)) = &part.list
@@ -173,7 +185,7 @@ impl Pieces {
     /// How many of the pieces of `text` are the same from the front, and how many of the others from the back.
     fn shared(&self, cuts: &[&Cut], text: &str) -> (usize, usize) {
         let same = |(piece, cut): &(&Piece, &&Cut)| {
-            piece.is_item == cut.is_item && self.text.get(piece.range.clone()) == text.get(cut.range.clone())
+            piece.form == cut.form && self.text.get(piece.range.clone()) == text.get(cut.range.clone())
         };
         let front = self.list.iter().zip(cuts).take_while(same).count();
         let rest = self.list.iter().skip(front).rev().zip(cuts.iter().skip(front).rev());
@@ -193,27 +205,61 @@ impl Pieces {
 /// Cuts one document of `text` into pieces.
 fn cut(text: &str, line: u32, part: &str) -> Part {
     let from = part.as_ptr() as usize - text.as_ptr() as usize;
-    let whole = |is_item| Cut { range: from..from + part.len(), line, is_item };
-    match items(part) {
+    let whole = Cut { range: from..from + part.len(), line, form: Form::Document };
+    let is_json = part.trim_start().starts_with('{');
+    match if is_json { elements(part) } else { items(part) } {
         Some((items, around)) => {
-            let cut = |(number, range): (u32, Range<usize>)| Cut {
+            let last = items.len().saturating_sub(1);
+            let cut = |(at, (number, range)): (usize, (u32, Range<usize>))| Cut {
                 range: from + range.start..from + range.end,
                 line: line + number,
-                is_item: true,
+                form: if is_json { Form::Element { is_last: at == last } } else { Form::Item },
             };
-            Part { cuts: items.into_iter().map(cut).collect(), list: Some((whole(false), around)) }
+            Part { cuts: items.into_iter().enumerate().map(cut).collect(), list: Some((whole, around)) }
         }
-        None => Part { cuts: vec![whole(false)], list: None },
+        None => Part { cuts: vec![whole], list: None },
     }
+}
+
+/// Stands for the items in the text around them.
+const ITEMS: &str = "cut out";
+
+/// The items of a list in JSON, a line for each bracket of an item; otherwise as [`items`].
+#[allow(clippy::type_complexity)]
+fn elements(part: &str) -> Option<(Vec<(u32, Range<usize>)>, String)> {
+    let mut lines = lines(part);
+    let (_, start, line) = lines.by_ref().find(|(.., line)| line.trim() == "\"items\": [")?;
+    let head = start + line.len();
+    let mut items: Vec<(u32, Range<usize>)> = Vec::new();
+    let mut brace = None;
+    for (number, start, line) in lines {
+        let indent = line.as_bytes().iter().position(|byte| *byte != b' ').unwrap_or_default();
+        if brace.is_some_and(|brace| indent > brace) {
+            continue;
+        }
+        match line.trim() {
+            "{" if brace.is_none_or(|brace| indent == brace) => {
+                brace = Some(indent);
+                if let Some((_, last)) = items.last_mut() {
+                    last.end = start;
+                }
+                items.push((number, start..start));
+            }
+            "]" | "]," => {
+                items.last_mut()?.1.end = start;
+                return Some((items, format!("{}\"{ITEMS}\"\n{}", part.get(..head)?, part.get(start..)?)));
+            }
+            // Whatever it is, it is the item's.
+            _ => brace.map(drop)?,
+        }
+    }
+    None
 }
 
 /// The items of a list in block style, each with the number of lines before it, and the text around them; `None` for what
 /// is no such list.
 #[allow(clippy::type_complexity)]
 fn items(part: &str) -> Option<(Vec<(u32, Range<usize>)>, String)> {
-    if part.trim_start().starts_with('{') {
-        return None;
-    }
     let mut lines = lines(part);
     let (_, start, line) = lines.by_ref().find(|(.., line)| line.starts_with("items:"))?;
     if line.trim_end() != "items:" {
@@ -259,9 +305,19 @@ fn items(part: &str) -> Option<(Vec<(u32, Range<usize>)>, String)> {
 
 /// Whether the text around items is that of a list of objects of any kind, and nothing else is to be said of it.
 fn is_list(file: &Rc<str>, around: &str) -> bool {
-    let Ok(Read { value, duplicates, aliases: false, .. }) = yaml::read(file, 1, around) else { return false };
-    let kind = value.get("kind").and_then(Value::as_str);
-    duplicates.is_empty() && kind == Some("List") && value.get("items") == Some(&Value::Null)
+    let (value, items) = if around.trim_start().starts_with('{') {
+        let mut reader = json::Reader::new(around, 1);
+        match (reader.next(file), reader.next(file)) {
+            (Some(Ok((value, _))), None) => (value, Value::Array(vec![ITEMS.into()])),
+            _ => return false,
+        }
+    } else {
+        match yaml::read(file, 1, around) {
+            Ok(Read { value, duplicates, aliases: false, .. }) if duplicates.is_empty() => (value, Value::Null),
+            _ => return false,
+        }
+    };
+    value.get("kind").and_then(Value::as_str) == Some("List") && value.get("items") == Some(&items)
 }
 
 /// Levels of a list around each of its items: the mapping. The sequence is in the item's own text.
@@ -269,8 +325,10 @@ const ABOVE: usize = 1;
 
 fn read(file: &Rc<str>, cut: &Cut, text: &str) -> Known {
     let text = text.get(cut.range.clone()).unwrap_or_default();
-    if cut.is_item {
-        return read_item(file, cut.line, text);
+    match cut.form {
+        Form::Document => {}
+        Form::Item => return read_item(file, cut.line, text),
+        Form::Element { is_last } => return read_element(file, cut.line, text, is_last),
     }
     let (mut documents, mut diagnostics) = (Vec::new(), Vec::new());
     document(file, cut.line, text, &mut documents, &mut diagnostics);
@@ -278,26 +336,44 @@ fn read(file: &Rc<str>, cut: &Cut, text: &str) -> Known {
     Known { manifests, diagnostics: diagnostics.into(), line: cut.line, sound: true }
 }
 
+/// An item that does not stand for itself.
+fn unsound(line: u32) -> Known {
+    Known { manifests: Vec::new(), diagnostics: Rc::default(), line, sound: false }
+}
+
+fn read_element(file: &Rc<str>, line: u32, text: &str, is_last: bool) -> Known {
+    let own = if is_last { Some(text) } else { text.trim_end().strip_suffix(',') };
+    let mut reader = json::Reader::new(own.unwrap_or_default(), line);
+    // It is two levels deep: in the list, and in its items.
+    let value = reader.next_below(2, file);
+    let (Some(Ok((value @ Value::Object(_), origin))), None) = (value, reader.next(file)) else {
+        return unsound(line);
+    };
+    Known { manifests: vec![item(value, Rc::new(origin))], diagnostics: Rc::default(), line, sound: true }
+}
+
+/// What stands in a list is an object and nothing else.
+fn item(value: Value, origin: Rc<Origin>) -> Rc<Manifest> {
+    Rc::new(Manifest {
+        moved: origin.moved().clone(),
+        document: Document { value: Value::Null, origin: origin.clone() },
+        objects: OnceCell::from((vec![Rc::new(Object::new(value, Some(origin)))], Vec::new())),
+    })
+}
+
 fn read_item(file: &Rc<str>, line: u32, text: &str) -> Known {
-    let unsound = Known { manifests: Vec::new(), diagnostics: Rc::default(), line, sound: false };
     let Ok(Read { value: Value::Array(items), origin, duplicates: found, aliases: false }) =
         yaml::read_below(ABOVE, file, line, text)
     else {
-        return unsound;
+        return unsound(line);
     };
     if ends_open(text) {
-        return unsound;
+        return unsound(line);
     }
-    let Ok([value @ Value::Object(_)]) = <[Value; 1]>::try_from(items) else { return unsound };
-    let Some((_, own)) = origin.elements(&[]).next() else { return unsound };
-    let own = Rc::new(own);
-    let manifest = Manifest {
-        moved: own.moved().clone(),
-        document: Document { value: Value::Null, origin: own.clone() },
-        objects: OnceCell::from((vec![Rc::new(Object::new(value, Some(own)))], Vec::new())),
-    };
+    let Ok([value @ Value::Object(_)]) = <[Value; 1]>::try_from(items) else { return unsound(line) };
+    let Some((_, own)) = origin.elements(&[]).next() else { return unsound(line) };
     let diagnostics = duplicates(file, found).collect();
-    Known { manifests: vec![Rc::new(manifest)], diagnostics, line, sound: true }
+    Known { manifests: vec![item(value, Rc::new(own))], diagnostics, line, sound: true }
 }
 
 /// Whether a text ends with the head of an empty block scalar: the parser sees its end in what follows.
@@ -318,10 +394,11 @@ fn read_whole(file: &Rc<str>, text: &str, whole: &Cut, unsound: Option<&Cut>) ->
     if let Some(cut) = unsound
         && let Some(rest) = after(cut)
     {
-        let rest = format!("items:\n{rest}");
-        if let Err(failure) = yaml::read(file, cut.line - 1, &rest) {
-            let diagnostics = [broken(file, &rest, cut.line - 1, failure)].into();
-            return Known { manifests: Vec::new(), diagnostics, line: whole.line, sound: true };
+        let head = if cut.form == Form::Item { "items:\n" } else { "{\"items\": [\n" };
+        let (mut documents, mut diagnostics) = (Vec::new(), Vec::new());
+        document(file, cut.line - 1, &[head, rest].concat(), &mut documents, &mut diagnostics);
+        if documents.is_empty() {
+            return Known { manifests: Vec::new(), diagnostics: diagnostics.into(), line: whole.line, sound: true };
         }
     }
     read(file, whole, text)
@@ -339,7 +416,12 @@ mod tests {
         two\n    b: \"x\n      y\"\n\n# next\n- kind: RoleBinding\n  subjects: []\n  roleRef: {name: on}\nkind: List\nmetadata: \
         {}\n--- # last\nkind: List\nitems:\n  - kind: Pod\n    spec:\n      nodeName: n\n  - kind: Node\n";
 
-    const TYPED: [&str; 24] = [
+    const JSON: &str = "kind: Role\n---\n{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n        {\n            \"kind\": \"Role\",\n            \
+        \"rules\": [\n                {\n                    \"verbs\": [\"get\"]\n                }\n            ]\n        },\n        \
+        {\n            \"kind\": \"Pod\"\n        },\n        {\n            \"kind\": \"Node\"\n        }\n    ],\n    \"kind\": \
+        \"List\",\n    \"metadata\": {\"a\": 1}\n}\n";
+
+    const TYPED: [&str; 29] = [
         "\n",
         "- ",
         "  ",
@@ -364,6 +446,11 @@ mod tests {
         "%",
         "...\n",
         "kind: List\n",
+        ",",
+        "\"",
+        "        },\n        {\n",
+        "\"items\": [\n",
+        "\"kind\": 1,\n",
     ];
 
     type Seen = (Vec<(Value, Vec<(u32, u32)>)>, Vec<Diagnostic>);
@@ -421,13 +508,14 @@ mod tests {
         /// Whatever is typed where: reading again gives what reading anew does.
         #[test]
         fn nothing_is_read_otherwise(
+            text in prop::sample::select(&[TEXT, JSON][..]),
             edits in prop::collection::vec(
                 (any::<prop::sample::Index>(), 0..12usize, prop::sample::select(&TYPED[..]), 0..3u32, any::<bool>()), 1..6,
             ),
         ) {
             let file: Rc<str> = "a.yaml".into();
             let mut reading = Reading::default();
-            let mut text = TEXT.to_owned();
+            let mut text = text.to_owned();
             prop_assert_eq!(again(&mut reading, &file, 3, &text), fresh(&file, 3, &text));
             for (at, cut, typed, line, stays) in edits {
                 let at = at.index(text.len());
@@ -450,6 +538,20 @@ mod tests {
             let text = format!("{before}- kind: A\n- kind: B\n  of: *x\n");
             assert_eq!(again(&mut Reading::default(), &file, 1, &text), fresh(&file, 1, &text), "{text}");
         }
+    }
+
+    #[test]
+    fn an_element_of_json_stays_too() {
+        let file: Rc<str> = "a.json".into();
+        let mut reading = Reading::default();
+        let mut objects = |text: &str| -> Vec<Rc<Object>> {
+            let (manifests, _) = reading.read(&file, 1, &text.into(), &|_| ());
+            manifests.iter().flat_map(|manifest| manifest.objects().0.to_vec()).collect()
+        };
+        let before = objects(JSON);
+        let after = objects(&JSON.replace("\"Pod\"", "\n\"Pods\""));
+        let same: Vec<bool> = before.iter().zip(&after).map(|(one, other)| Rc::ptr_eq(one, other)).collect();
+        assert_eq!(same, [true, true, false, true]);
     }
 
     #[test]
