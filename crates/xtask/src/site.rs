@@ -13,7 +13,7 @@ use crate::{Result, say, settings, split, tools};
 const LINKED: &str = "target/wasm/wasm32-unknown-unknown/release/portcullis_wasm.wasm";
 
 /// What wasm-bindgen calls its module.
-const WASM: &str = "portcullis_wasm_bg.wasm";
+pub const WASM: &str = "portcullis_wasm_bg.wasm";
 
 /// Builds `dist/`, which works from any path of any static server.
 pub fn build(root: &Path) -> Result {
