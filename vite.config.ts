@@ -4,8 +4,8 @@ import { docs } from "./docs/site.ts";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 
-/** What `cargo xtask build` let wasm-pack write. */
-const wasm = fileURLToPath(new URL("target/wasm-package/web/portcullis_wasm.js", import.meta.url));
+/** The engine as `cargo xtask build` makes it for the page: its wasm in two parts. */
+const wasm = fileURLToPath(new URL("target/wasm-page/portcullis_wasm.js", import.meta.url));
 
 export default defineConfig({
   // Every address in the site is relative: it works from any path of any host.

@@ -6,7 +6,7 @@ import { type Composed, Document, type Place } from "./document.ts";
 import { Opening, dropTarget } from "./open.ts";
 import { embedded, isEmbedded } from "./embedded.ts";
 import { Editor, type Mark, type Notes, type Problem, type Sign } from "./editor.ts";
-import { Engine } from "./engine.ts";
+import { Engine, Incomplete } from "./engine.ts";
 import { blank, examples } from "./examples.ts";
 import { LONGEST_LINK, linkTo, openLink } from "./share.ts";
 import { Tabs } from "./tabs.ts";
@@ -97,6 +97,13 @@ const engine = new Engine({
     if (byId("release").textContent !== report.release) byId("release").textContent = report.release;
     const sent = report.steps.reduce((sum, step) => sum + step.exchanges.length, 0);
     byId("timing").textContent = `${times(sent)} in ${milliseconds.toFixed(1)} ms`;
+  },
+  complete() {
+    // With the views, which are otherwise loaded when they are first shown.
+    void Promise.all(views.map(({ load }) => load())).then(
+      () => (byId("complete").textContent = "It works offline now."),
+      () => undefined,
+    );
   },
   trouble(message) {
     opening?.failed();
@@ -201,12 +208,17 @@ async function draw(index: number): Promise<void> {
   const entry = views[index];
   const panel = panels[index];
   if (!entry || !panel || !latest) return;
-  const view = await entry.load();
-  const { report } = latest;
-  if (view.needs === "graph") report.graph ??= await engine.call("graph");
-  if (view.needs === "etcd") report.etcd ??= await engine.call("etcd");
-  // Of a report that is no longer the newest, nobody wants to see anything.
-  if (latest.report === report) view.show(panel, report as With<Part>, selection, page);
+  try {
+    const view = await entry.load().catch(() => Promise.reject(new Incomplete()));
+    const { report } = latest;
+    if (view.needs === "graph") report.graph ??= await engine.call("graph");
+    if (view.needs === "etcd") report.etcd ??= await engine.call("etcd");
+    // Of a report that is no longer the newest, nobody wants to see anything.
+    if (latest.report === report) view.show(panel, report as With<Part>, selection, page);
+  } catch (error) {
+    if (!(error instanceof Incomplete)) throw error;
+    panel.replaceChildren(element("p", { class: "empty" }, error.message));
+  }
 }
 
 function placeOf(line: number): Place | undefined {
@@ -430,7 +442,9 @@ async function guarded(what: string, give: (text: string) => Promise<void>): Pro
     return;
   }
   const { text } = document;
-  const { names, redacted } = await engine.call("secrets", text);
+  const found = await engine.call("secrets", text).catch((error: Error) => notice(error.message));
+  if (!found) return;
+  const { names, redacted } = found;
   if (names.length === 0) return give(text);
   const most = 4;
   const more = names.length > most ? ` and ${names.length - most} more` : "";

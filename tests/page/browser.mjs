@@ -35,11 +35,26 @@ export async function visit(options, test) {
     await page.addInitScript(() => {
       document.addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective}`));
     });
-    await test(page, { context, requests });
+    await test(page, { context, requests, complaints });
     assert.deepEqual(complaints, []);
     assert.deepEqual(requests.filter((address) => !address.startsWith(url)), [], "nothing but the page's own files is asked for");
   } finally {
     await browser.close();
+  }
+}
+
+/** Waits until the page has all that it will ever load, and says so. */
+export const complete = (page) => page.getByText("It works offline now.").waitFor({ state: "attached" });
+
+/** Waits until the playgrounds of a page have no more engines than these: one that lacked the rest ends a little later. */
+export async function engines(context, count) {
+  const session = await context.browser().newBrowserCDPSession();
+  for (let tries = 0; ; tries += 1) {
+    const { targetInfos } = await session.send("Target.getTargets");
+    const left = targetInfos.filter(({ type }) => type === "shared_worker").length;
+    if (left === count) return;
+    assert.ok(left > count && tries < 300, `${left} engines`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fence, openDocument, retype, url, visit } from "./browser.mjs";
+import { engines, fence, openDocument, retype, url, visit } from "./browser.mjs";
 
 const at = (path) => new URL(path, url).href;
 
@@ -154,8 +154,7 @@ for (const [name, options] of [
       const two = page.frameLocator("[title=two]");
       await two.getByRole("heading", { name: "✗ No. jane may not list pods in namespace default." }).waitFor();
       // Both have one engine, and each its own document.
-      const { targetInfos } = await (await context.browser().newBrowserCDPSession()).send("Target.getTargets");
-      assert.equal(targetInfos.filter(({ type }) => type === "shared_worker").length, 1);
+      await engines(context, 1);
       assert.equal(page.workers().length, 0);
       await two.getByRole("tab", { name: "Graph" }).click();
       await two.getByRole("heading", { name: "Nothing to draw." }).waitFor();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { fence, openDocument, retype, url, visit } from "./browser.mjs";
+import { complete, fence, openDocument, retype, url, visit } from "./browser.mjs";
 
 const role = (verbs) => `apiVersion: rbac.authorization.k8s.io/v1beta1
 kind: ClusterRole
@@ -247,9 +247,12 @@ test("the page works with the network cut after it has loaded", () =>
   visit({}, async (page, { context }) => {
     await openDocument(page, document("get", listPods));
     await page.getByRole("heading", { name: /^✗ Denied\./ }).waitFor();
+    await complete(page);
     await context.setOffline(true);
     await retype(page, "cluster.yaml", role("list"));
     await page.getByRole("heading", { name: /^✓ Allowed\./ }).waitFor();
+    await page.getByRole("tab", { name: "Graph" }).click();
+    await page.getByRole("heading", { name: "Nothing to draw." }).waitFor();
   }));
 
 test("the graph shows the path of a node's request, and loses it with the pod", () =>

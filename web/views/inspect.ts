@@ -2,6 +2,7 @@
 
 import type { Inspection, Report } from "portcullis-wasm";
 import { element } from "../dom.ts";
+import { Incomplete } from "../engine.ts";
 import type { Page, View } from "../view.ts";
 import { dumps } from "./hex.ts";
 
@@ -122,6 +123,10 @@ async function answer(place: HTMLElement, page: Page): Promise<void> {
     const inspection = await page.call("inspect", typed.config, typed.key, dump);
     show(head(inspection), rest(inspection, place.clientWidth));
   } catch (error) {
+    if (error instanceof Incomplete) {
+      show([element("p", { class: "remark" }, error.message)], []);
+      return;
+    }
     // Which of the two cannot be read shows the dump without the configuration.
     const whole = await page.call("inspect", "", typed.key, dump).then(
       () => true,
