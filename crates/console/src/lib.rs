@@ -1,6 +1,6 @@
 //! What people type: the shell and its commands, and the Markdown documents that hold them.
 
-#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 pub mod access;
 pub mod arguments;

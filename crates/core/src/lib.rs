@@ -2,7 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no randomness of its own. Which room knows which, ARCHITECTURE.md says.
 
-#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods))]
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 pub mod admission;
 pub mod apiserver;
