@@ -72,6 +72,7 @@ fn parts(root: &Path, settings: &Settings, tools: &Tools) -> Result {
             let mut arguments = vec![file.as_str(), "-o", &file];
             arguments.extend(settings.build.wasm_opt.iter().map(String::as_str));
             run(&mut command(root, "node_modules/.bin/wasm-opt", &arguments))?;
+            write(&out.join(name), &split::alike_together(&read(&out.join(name))?)?)?;
         }
         fs::remove_file(&probed_at).map_err(|error| format!("{}: {error}", probed_at.display()))?;
     }

@@ -11,6 +11,12 @@ use wasmparser::{KnownCustom, Linking, Parser, Payload, RelocationEntry, Relocat
 use super::module::{Module, Segment, text};
 use crate::Result;
 
+/// What the linker wrote.
+pub struct Linked<'a> {
+    module: Module<'a>,
+    notes: Notes,
+}
+
 /// What the linker tells.
 #[derive(Default)]
 struct Notes {
@@ -28,40 +34,58 @@ struct Held {
     symbol: usize,
 }
 
-/// The addresses of all constants that nothing reaches but functions without the numbers that lead there. `numbers` has all
-/// numbers in a function's code, by the function's name; of a function that is not named all is reached. What no symbol covers
-/// is not among the addresses.
-pub fn unreached(linked: &[u8], numbers: &HashMap<&str, HashSet<u32>>) -> Result<Vec<Range<u32>>> {
-    let module = Module::read(linked)?;
-    let notes = read(linked, &module.data)?;
-    let numbers: HashMap<u32, &HashSet<u32>> =
-        module.names.iter().filter_map(|(function, name)| Some((*function, numbers.get(name)?))).collect();
-    let mut todo = Vec::new();
-    for held in &notes.in_code {
-        let body = module.bodies.partition_point(|body| body.range().end <= held.at);
-        let numbers = numbers.get(&(module.imported + body as u32));
-        if numbers.is_none_or(|numbers| numbers.contains(&held.address)) {
-            todo.push(held.symbol);
-        }
+impl<'a> Linked<'a> {
+    pub fn read(linked: &'a [u8]) -> Result<Self> {
+        let module = Module::read(linked)?;
+        let notes = read(linked, &module.data)?;
+        Ok(Self { module, notes })
     }
-    // By the address at which the address is held.
-    let mut held = Vec::new();
-    for Held { at, symbol, .. } in &notes.in_data {
-        let segment = module.data.iter().rfind(|segment| segment.at <= *at).ok_or("a relocation before all data")?;
-        held.push((segment.address + (at - segment.at) as u32, *symbol));
-    }
-    held.sort_unstable();
-    let mut reached = vec![false; notes.symbols.len()];
-    while let Some(symbol) = todo.pop() {
-        let (Some(reached), Some(addresses)) = (reached.get_mut(symbol), notes.symbols.get(symbol)) else {
-            return Err("a relocation of no symbol".to_owned());
+
+    /// Whether `module` was made from this.
+    pub fn has_the_data_of(&self, module: &Module) -> bool {
+        let data = |module: &Module| -> Vec<(u32, Vec<u8>)> {
+            module.data.iter().map(|segment| (segment.address, segment.bytes.to_vec())).collect()
         };
-        if !mem::replace(reached, true) {
-            let first = held.partition_point(|(at, _)| *at < addresses.start);
-            todo.extend(held.iter().skip(first).take_while(|(at, _)| *at < addresses.end).map(|(_, symbol)| *symbol));
-        }
+        data(&self.module) == data(module)
     }
-    Ok(without(&notes.symbols, &reached))
+
+    /// The addresses of all constants that nothing reaches but functions without the numbers that lead there. `numbers` has all
+    /// numbers in a function's code, by the function's name; of a function that is not named all is reached. What no symbol covers
+    /// is not among the addresses.
+    pub fn unreached(&self, numbers: &HashMap<&str, HashSet<u32>>) -> Result<Vec<Range<u32>>> {
+        let Self { module, notes } = self;
+        let numbers: HashMap<u32, &HashSet<u32>> =
+            module.names.iter().filter_map(|(function, name)| Some((*function, numbers.get(name)?))).collect();
+        let mut todo = Vec::new();
+        for held in &notes.in_code {
+            let body = module.bodies.partition_point(|body| body.range().end <= held.at);
+            let numbers = numbers.get(&(module.imported + body as u32));
+            if numbers.is_none_or(|numbers| numbers.contains(&held.address)) {
+                todo.push(held.symbol);
+            }
+        }
+        // By the address at which the address is held.
+        let mut held = Vec::new();
+        for Held { at, symbol, .. } in &notes.in_data {
+            let segment =
+                module.data.iter().rfind(|segment| segment.at <= *at).ok_or("a relocation before all data")?;
+            held.push((segment.address + (at - segment.at) as u32, *symbol));
+        }
+        held.sort_unstable();
+        let mut reached = vec![false; notes.symbols.len()];
+        while let Some(symbol) = todo.pop() {
+            let (Some(reached), Some(addresses)) = (reached.get_mut(symbol), notes.symbols.get(symbol)) else {
+                return Err("a relocation of no symbol".to_owned());
+            };
+            if !mem::replace(reached, true) {
+                let first = held.partition_point(|(at, _)| *at < addresses.start);
+                todo.extend(
+                    held.iter().skip(first).take_while(|(at, _)| *at < addresses.end).map(|(_, symbol)| *symbol),
+                );
+            }
+        }
+        Ok(without(&notes.symbols, &reached))
+    }
 }
 
 /// The addresses of the symbols that are not reached, without those that one which is shares with them.

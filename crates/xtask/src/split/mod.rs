@@ -7,6 +7,7 @@
 
 mod constants;
 mod module;
+mod order;
 mod outline;
 
 use std::collections::{HashMap, HashSet};
@@ -23,6 +24,8 @@ use wasmparser::{FunctionBody, Parser, Validator};
 
 use crate::Result;
 use module::{Module, text};
+
+pub use order::alike_together;
 
 /// The name under which the rest imports what the first part exports.
 const FIRST: &str = "first";
@@ -137,7 +140,11 @@ pub fn split(bound: &[u8], linked: &[u8], ran: &HashSet<u32>) -> Result<(Vec<u8>
             numbers.extend(function.code.iter().filter_map(number));
         }
     }
-    let constants = constants::unreached(linked, &numbers)?;
+    let linked = constants::Linked::read(linked)?;
+    if !linked.has_the_data_of(&module) {
+        return Err("wasm-bindgen's module is not of what the linker wrote".to_owned());
+    }
+    let constants = linked.unreached(&numbers)?;
     let split = Split::new(&module, &functions, constants)?;
     Ok((split.first()?, split.rest()?))
 }

@@ -1,7 +1,5 @@
 //! A module as wasm-bindgen writes it, section by section.
 
-use std::ops::Range;
-
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, ValType};
 use wasmparser::{
@@ -181,11 +179,6 @@ impl<'a> Module<'a> {
             self.types.push(wanted);
             self.types.len() - 1
         }) as u32
-    }
-
-    /// The functions that the module does not import.
-    pub fn own(&self) -> Range<u32> {
-        self.imported..self.signatures.len() as u32
     }
 }
 

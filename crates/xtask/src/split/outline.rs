@@ -386,10 +386,8 @@ fn exposed(steps: &[Step]) -> HashSet<u32> {
     let mut written: Written = Some(HashSet::new());
     for step in steps {
         match &step.instruction {
-            Instruction::LocalGet(local) => {
-                if written.as_ref().is_some_and(|written| !written.contains(local)) {
-                    exposed.insert(*local);
-                }
+            Instruction::LocalGet(local) if written.as_ref().is_some_and(|written| !written.contains(local)) => {
+                exposed.insert(*local);
             }
             Instruction::LocalSet(local) | Instruction::LocalTee(local) => {
                 if let Some(written) = &mut written {
