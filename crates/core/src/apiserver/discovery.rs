@@ -84,8 +84,8 @@ fn group_members(release: &Release, name: &str) -> Option<[(&'static str, Value)
     ])
 }
 
-/// `/apis/GROUP/VERSION` and `/api/v1`; `None` where nothing is served there.
-pub(super) fn resources(release: &Release, group: &str, version: &str) -> Option<Value> {
+/// `/apis/GROUP/VERSION` and `/api/v1`, of a version that is served.
+pub(super) fn resources(release: &Release, group: &str, version: &str) -> Value {
     let mut entries: Vec<Value> = Vec::new();
     let mut group_version = "";
     for resource in release.resources().iter().filter(|it| it.group == group && it.version == version) {
@@ -102,17 +102,14 @@ pub(super) fn resources(release: &Release, group: &str, version: &str) -> Option
             entries.push(self::entry(resource, &name, subresource.kind, &subresource.verbs));
         }
     }
-    if entries.is_empty() {
-        return None;
-    }
     // Clients of Kubernetes 1.0 did not know the field, so the groups of that time are printed without it.
     let api_version = ("apiVersion", "v1".into());
     let [kind, version] = [("kind", "APIResourceList".into()), ("groupVersion", group_version.into())];
     let resources = ("resources", entries.into());
-    Some(match group {
+    match group {
         "" | "extensions" => object([kind, version, resources]),
         _ => object([kind, api_version, version, resources]),
-    })
+    }
 }
 
 fn entry(resource: &ResourceType, name: &str, kind: &str, verbs: &[&str]) -> Value {

@@ -107,11 +107,11 @@ fn accepts_json(request: &Request) -> bool {
 
 /// What is served below a group version.
 fn below(release: &'static Release, group: &str, version: &str, rest: &[&str], request: &Request) -> Route {
-    let Some(list) = discovery::resources(release, group, version) else {
+    if !release.resources().iter().any(|it| it.group == group && it.version == version) {
         return Route::Status(Status::no_route());
-    };
+    }
     let (prefix, rest) = match rest {
-        [] => return own_document(request, || Route::Document(list)),
+        [] => return own_document(request, || Route::Document(discovery::resources(release, group, version))),
         ["watch", rest @ ..] => (Prefix::Watch, rest),
         ["proxy", rest @ ..] => (Prefix::Proxy, rest),
         rest => (Prefix::None, rest),
