@@ -66,7 +66,7 @@ impl Tools {
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", rust_lld(&self.root)?);
         }
         // What stands where in the data is needed to take it apart.
-        let mut flags = "-Clink-arg=--emit-relocs".to_owned();
+        let mut flags = format!("-Clink-arg=--emit-relocs{}", without_paths(&packages()));
         if let Some(sysroot) = &self.sysroot {
             flags += &format!(" --sysroot={}", sysroot.to_string_lossy());
         }
@@ -144,7 +144,7 @@ fn std_for_size(root: &Path, compiler: Compiler) -> Result<PathBuf> {
     let sysroot = root.join("target/wasm-sysroot");
     // A library of another version than the compiler's cannot be linked: it says whose it is.
     let version = output(&mut compiler.command(root, "rustc", &["--version"]));
-    let version = version.ok_or("`rustc --version` cannot be run")? + " for size";
+    let version = version.ok_or("`rustc --version` cannot be run")? + " for size, without paths";
     if fs::read_to_string(sysroot.join("version")).is_ok_and(|built_by| built_by == version) {
         return Ok(sysroot);
     }
@@ -182,8 +182,10 @@ fn build_std(root: &Path, compiler: Compiler, installed: &Path) -> Result {
     }
     build.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_ENCODED_RUSTFLAGS");
     build.env("RUSTC_BOOTSTRAP", "1").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
+    let mut sources = packages();
+    sources.extend(compiler.sources(root).and_then(|std| Some(std.ancestors().nth(2)?.to_path_buf())));
     // Without the bitcode, link-time optimisation of what uses it fails.
-    build.env("RUSTFLAGS", "-Cembed-bitcode=yes");
+    build.env("RUSTFLAGS", format!("-Cembed-bitcode=yes{}", without_paths(&sources)));
     run(&mut build)?;
     let built = empty.join("target").join(TARGET).join("release/deps");
     fs::create_dir_all(installed).map_err(io)?;
@@ -194,6 +196,20 @@ fn build_std(root: &Path, compiler: Compiler, installed: &Path) -> Result {
         }
     }
     Ok(())
+}
+
+/// The directories in which cargo has the sources of packages, one for each registry.
+fn packages() -> Vec<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let registries = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    registries.into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+/// Flags that keep the names of these directories out of what is built: panics tell their place, and where a package lies on
+/// this machine is nobody's business.
+fn without_paths(directories: &[PathBuf]) -> String {
+    directories.iter().map(|directory| format!(" --remap-path-prefix={}/=", directory.to_string_lossy())).collect()
 }
 
 fn holds_std(directory: &Path) -> bool {
