@@ -23,6 +23,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("rust", rust),
     ("wasm", wasm),
     ("site", site::build),
+    ("parts", parts),
     ("size", size),
     ("page", page),
 ];
@@ -92,6 +93,15 @@ fn within(what: &str, bytes: u64, budget: u64) -> Result {
     println!("   {what}: {bytes} of {budget} bytes after gzip");
     if bytes > budget {
         return Err(format!("{what} has {bytes} bytes after gzip, {budget} are allowed (wasm-pack.toml)"));
+    }
+    Ok(())
+}
+
+/// The wasm cut in two at places that no document would choose, against the whole: wherever it is cut, it does the same.
+fn parts(root: &Path) -> Result {
+    for percent in [10, 50, 90] {
+        let out = site::parts_by_chance(root, percent)?;
+        process::run(&mut command(root, "node", &["tests/parts.mjs", &out.to_string_lossy()]))?;
     }
     Ok(())
 }

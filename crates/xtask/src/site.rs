@@ -12,6 +12,12 @@ use crate::{Result, say, settings, split, tools};
 /// What the linker wrote, below the directory of wasm-pack's builds.
 const LINKED: &str = "target/wasm/wasm32-unknown-unknown/release/portcullis_wasm.wasm";
 
+/// The page's own form of the package.
+const PAGE: &str = "target/wasm-page";
+
+/// There: what wasm-bindgen wrote, before it was split.
+const BOUND: &str = "bound.wasm";
+
 /// What wasm-bindgen calls its module.
 pub const WASM: &str = "portcullis_wasm_bg.wasm";
 
@@ -44,7 +50,7 @@ pub fn build(root: &Path) -> Result {
 /// Optimises the package's wasm, and makes the page's own form of it: a first part, under the name that the whole has, and
 /// the rest.
 fn parts(root: &Path, settings: &Settings, tools: &Tools) -> Result {
-    let out = root.join("target/wasm-page");
+    let out = root.join(PAGE);
     let path = |name: &str| out.join(name).to_string_lossy().into_owned();
     let whole = out.join("whole.wasm");
     let mut made_of = vec![PathBuf::from(LINKED), "wasm-pack.toml".into(), env::current_exe().unwrap_or_default()];
@@ -53,6 +59,7 @@ fn parts(root: &Path, settings: &Settings, tools: &Tools) -> Result {
         say("the wasm, optimised, and in two parts (about two minutes)");
         run(&mut tools.wasm_bindgen(&["--target", "web", "--no-demangle", "--out-dir", &path(""), LINKED]))?;
         let bound = read(&out.join(WASM))?;
+        write(&out.join(BOUND), &bound)?;
         let probed = split::probe(&bound)?;
         let probed_at = out.join("probed.wasm");
         write(&probed_at, &probed.wasm)?;
@@ -80,6 +87,25 @@ fn parts(root: &Path, settings: &Settings, tools: &Tools) -> Result {
         write(&root.join(&settings.package.out).join(target).join(WASM), &read(&whole)?)?;
     }
     Ok(())
+}
+
+/// Two parts that are cut anywhere: `percent` of all stretches of code count as what ran. Gives where they are.
+pub fn parts_by_chance(root: &Path, percent: u64) -> Result<PathBuf> {
+    let bound = read(&root.join(PAGE).join(BOUND))?;
+    let mut chance = 0x2545_f491_4f6c_dd1d_u64 ^ percent;
+    let ran = (0..split::probe(&bound)?.stretches).filter(|_| {
+        // Marsaglia's xorshift: the same at every run.
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        chance % 100 < percent
+    });
+    let (first, rest) = split::split(&bound, &read(&root.join(LINKED))?, &ran.collect())?;
+    let out = root.join("target/wasm-by-chance");
+    fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+    write(&out.join("first.wasm"), &first)?;
+    write(&out.join("rest.wasm"), &rest)?;
+    Ok(out)
 }
 
 fn is_newer(made: &Path, source: &Path) -> bool {

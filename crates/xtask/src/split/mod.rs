@@ -19,11 +19,12 @@ use wasm_encoder::{
     CodeSection, ConstExpr, CustomSection, DataSection, ElementSection, Elements, EntityType, ExportKind,
     ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction, MemArg,
     MemArgTarget, MemorySection, MemoryType, NameMap, NameSection, StartSection, TableSection, TableType, TypeSection,
+    ValType,
 };
 use wasmparser::{FunctionBody, Parser, Validator};
 
 use crate::Result;
-use module::{Module, text};
+use module::{Module, Segment, text};
 
 pub use order::alike_together;
 
@@ -286,14 +287,15 @@ impl<'a> Split<'a> {
             let value = RoundtripReencoder.const_expr(global.init_expr.clone()).map_err(text)?;
             globals.global(RoundtripReencoder.global_type(global.ty).map_err(text)?, &value);
         }
+        for kind in &module.carriers {
+            globals.global(carrier(*kind), &ConstExpr::extended([outline::zero(*kind)]));
+        }
         let mut data = DataSection::new();
         for segment in &module.data {
             let mut bytes = segment.bytes.to_vec();
-            for constants in &self.constants {
+            for constants in self.constants_in(segment) {
                 // Nothing there is what memory is at first, and wasm-opt leaves it out.
-                let within =
-                    constants.start.saturating_sub(segment.address)..constants.end.saturating_sub(segment.address);
-                if let Some(bytes) = bytes.get_mut(within.start as usize..within.end as usize) {
+                if let Some(bytes) = bytes.get_mut(constants) {
                     bytes.fill(0);
                 }
             }
@@ -319,18 +321,23 @@ impl<'a> Split<'a> {
         }
         let numbers = numbers(&self.rest);
         let mut data = DataSection::new();
-        for constants in &self.constants {
-            for segment in &self.module.data {
-                let within = constants.start.wrapping_sub(segment.address)..constants.end.wrapping_sub(segment.address);
-                if let Some(bytes) = segment.bytes.get(within.start as usize..within.end as usize) {
-                    data.active(0, &ConstExpr::i32_const(constants.start.cast_signed()), bytes.iter().copied());
-                }
+        for segment in &self.module.data {
+            for constants in self.constants_in(segment) {
+                let offset = ConstExpr::i32_const((segment.address + constants.start as u32).cast_signed());
+                data.active(0, &offset, segment.bytes.get(constants).unwrap_or_default().iter().copied());
             }
         }
         let mut wasm = wasm_encoder::Module::new();
         wasm.section(&self.types()).section(&imports).section(&self.signatures(&self.rest)?);
         wasm.section(&self.elements(&numbers)).section(&self.code(&self.rest, &numbers)?).section(&data);
         self.finish(wasm, &numbers)
+    }
+
+    /// Where in a segment constants of the rest are.
+    fn constants_in(&self, segment: &Segment<'_>) -> impl Iterator<Item = Range<usize>> {
+        let (start, end) = (segment.address, segment.address + segment.bytes.len() as u32);
+        let inside = self.constants.iter().map(move |it| it.start.max(start)..it.end.min(end));
+        inside.filter(|it| !it.is_empty()).map(move |it| (it.start - start) as usize..(it.end - start) as usize)
     }
 
     fn types(&self) -> TypeSection {
@@ -368,8 +375,12 @@ impl<'a> Split<'a> {
             let memory = RoundtripReencoder.memory_type(*memory).map_err(text)?;
             shared.push(("m".to_owned(), ExportKind::Memory, 0, EntityType::Memory(memory)));
         }
-        for (index, global) in (0..).zip(&self.module.globals) {
-            let global: GlobalType = RoundtripReencoder.global_type(global.ty).map_err(text)?;
+        let mut globals = Vec::new();
+        for global in &self.module.globals {
+            globals.push(RoundtripReencoder.global_type(global.ty).map_err(text)?);
+        }
+        globals.extend(self.module.carriers.iter().copied().map(carrier));
+        for (index, global) in (0..).zip(globals) {
             shared.push((format!("g{index}"), ExportKind::Global, index, EntityType::Global(global)));
         }
         Ok(shared)
@@ -453,6 +464,10 @@ impl<'a> Split<'a> {
         Validator::new().validate_all(&wasm).map_err(text)?;
         Ok(wasm)
     }
+}
+
+fn carrier(val_type: ValType) -> GlobalType {
+    GlobalType { val_type, mutable: true, shared: false }
 }
 
 /// The numbers of functions in a part that has them in this order.

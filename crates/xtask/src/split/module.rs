@@ -21,6 +21,8 @@ pub struct Module<'a> {
     pub tables: Vec<TableType>,
     pub memory: Option<MemoryType>,
     pub globals: Vec<Global<'a>>,
+    /// The types of globals behind these by which functions give back more than a result.
+    pub carriers: Vec<ValType>,
     pub exports: Vec<Export<'a>>,
     pub start: Option<u32>,
     /// Which function stands in which slot of the first table.
@@ -170,6 +172,20 @@ impl<'a> Module<'a> {
             BlockType::Result(result) => Ok(Type { parameters: Vec::new(), results: vec![result] }),
             BlockType::FunctionType(number) => self.of_type(number).cloned(),
         }
+    }
+
+    /// A global for each of these types, which may be a new one; the same types get the same globals.
+    pub fn carriers(&mut self, types: &[ValType]) -> Vec<u32> {
+        let mut found = Vec::new();
+        for kind in types {
+            let known = self.carriers.iter().enumerate();
+            let free = known.filter(|(_, carrier)| *carrier == kind).map(|(at, _)| at).find(|at| !found.contains(at));
+            found.push(free.unwrap_or_else(|| {
+                self.carriers.push(*kind);
+                self.carriers.len() - 1
+            }));
+        }
+        found.into_iter().map(|at| (self.globals.len() + at) as u32).collect()
     }
 
     /// The number of a type, which may be a new one.
