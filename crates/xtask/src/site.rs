@@ -55,7 +55,9 @@ fn parts(root: &Path, settings: &Settings, tools: &Tools) -> Result {
     let whole = out.join("whole.wasm");
     let mut made_of = vec![PathBuf::from(LINKED), "wasm-pack.toml".into(), env::current_exe().unwrap_or_default()];
     made_of.extend(settings.first.documents.iter().map(PathBuf::from));
-    if !made_of.iter().all(|source| is_newer(&whole, &root.join(source))) {
+    // Written when all else is.
+    let done = out.join("done");
+    if !made_of.iter().all(|source| is_newer(&done, &root.join(source))) {
         say("the wasm, optimised, and in two parts (about two minutes)");
         run(&mut tools.wasm_bindgen(&["--target", "web", "--no-demangle", "--out-dir", &path(""), LINKED]))?;
         let bound = read(&out.join(WASM))?;
@@ -82,6 +84,7 @@ fn parts(root: &Path, settings: &Settings, tools: &Tools) -> Result {
             write(&out.join(name), &split::alike_together(&read(&out.join(name))?)?)?;
         }
         fs::remove_file(&probed_at).map_err(|error| format!("{}: {error}", probed_at.display()))?;
+        write(&done, b"")?;
     }
     for target in &settings.package.targets {
         write(&root.join(&settings.package.out).join(target).join(WASM), &read(&whole)?)?;

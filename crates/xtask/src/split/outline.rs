@@ -211,133 +211,38 @@ impl<'a, 'm> Cutting<'a, 'm> {
         else {
             return Ok(false);
         };
-        let bytes = behind.at - steps.first().map_or(behind.at, |step| step.at);
-        let (Some(exits), true) = (exits(steps, frames), self.results.len() < 2) else {
+        let (Some(exits), true) = (exits(steps, frames), self.results.len() < 2 && frame.results.len() < 2) else {
             return Ok(false);
         };
         let falls = behind.is_reachable;
         let comes_back = falls || exits.iter().any(|exit| matches!(exit, Exit::Label(_)));
         let (given, changed, own) = self.locals_of(steps, comes_back);
-        let ways = exits.len() + usize::from(falls);
-        // What stands in its place, about, and what a call through the table costs.
-        let cost = 2 * given.len() + 4 * changed.len() + 8 + if ways > 1 { 7 * ways } else { 0 };
-        if bytes < cost as u64 + 16 {
-            return Ok(false);
-        }
+        let left = frame.results.first().filter(|_| falls).copied();
         let returned = self.results.first().filter(|_| exits.contains(&Exit::Return)).copied();
-        let left: &[ValType] = if falls { &frame.results } else { &[] };
-        if left.len() > 1 {
+        let mut cut = Cut { exits, falls, given, changed, own, left, returned, carriers: Vec::new() };
+        let bytes = behind.at - steps.first().map_or(behind.at, |step| step.at);
+        if bytes < cut.cost() + 16 {
             return Ok(false);
         }
-        let type_of = |local: &u32| self.locals.get(*local as usize).copied().ok_or("a local that is none");
-        let mut results = left.to_vec();
-        for local in &changed {
-            results.push(type_of(local)?);
-        }
-        results.extend(returned);
-        results.extend((ways > 1).then_some(ValType::I32));
+        let parameters = self.types_of(&cut.given)?;
+        let mut results: Vec<ValType> = left.into_iter().chain(self.types_of(&cut.changed)?).chain(returned).collect();
+        results.extend((cut.ways() > 1).then_some(ValType::I32));
         let carried = results.split_off(results.len().min(1));
-        let carriers: Vec<u32> = self.module.carriers(&carried);
-
-        // The function that is cut out.
-        let mut locals = Vec::new();
-        for local in &own {
-            locals.push(type_of(local)?);
-        }
-        let kept = (given.len() + own.len()) as u32;
-        locals.extend(returned);
-        let numbers: HashMap<u32, u32> = given.iter().chain(&own).copied().zip(0..).collect();
-        let leave = |code: &mut Vec<Instruction<'a>>, way: usize, value: bool, is_left: bool| {
-            let mut values = Vec::new();
-            for kind in left {
-                values.push(if is_left { None } else { Some(zero(*kind)) });
-            }
-            for local in &changed {
-                values.push(Some(Instruction::LocalGet(numbers.get(local).copied().unwrap_or_default())));
-            }
-            if let Some(kind) = returned {
-                values.push(Some(if value { Instruction::LocalGet(kept) } else { zero(kind) }));
-            }
-            if ways > 1 {
-                values.push(Some(Instruction::I32Const(way as i32)));
-            }
-            let mut values = values.into_iter();
-            code.extend(values.next().flatten());
-            for (value, carrier) in values.zip(&carriers) {
-                code.extend(value);
-                code.push(Instruction::GlobalSet(*carrier));
-            }
-            code.push(Instruction::Return);
-        };
-        let mut code = Vec::new();
-        for exit in exits.iter().rev() {
-            let kind = returned.filter(|_| *exit == Exit::Return).map_or(BlockType::Empty, BlockType::Result);
-            code.push(Instruction::Block(kind));
-        }
-        renumbered(steps, frames, &exits, &numbers, &mut code);
-        if falls {
-            leave(&mut code, exits.len(), false, true);
-        }
-        for (way, exit) in exits.iter().enumerate() {
-            code.push(Instruction::End);
-            let value = returned.is_some() && *exit == Exit::Return;
-            if value {
-                code.push(Instruction::LocalSet(kept));
-            }
-            leave(&mut code, way, value, false);
-        }
-        code.push(Instruction::End);
-
-        // What stands in its place.
-        self.code.extend(given.iter().map(|local| Instruction::LocalGet(*local)));
-        self.code.push(Instruction::Call(function));
-        let way = if ways > 1 { Some(new_local(&mut self.locals, &mut self.way, ValType::I32)) } else { None };
-        let value = returned.map(|kind| new_local(&mut self.locals, &mut self.returned, kind));
-        let mut targets = changed.iter().copied().chain(value).chain(way);
-        if left.is_empty() {
-            self.code.extend(targets.next().map(Instruction::LocalSet));
-        }
-        for (target, carrier) in targets.zip(carriers) {
-            self.code.extend([Instruction::GlobalGet(carrier), Instruction::LocalSet(target)]);
-        }
-        for (number, exit) in exits.iter().enumerate() {
-            // The last way is the only one that is left.
-            let is_last = !falls && number + 1 == exits.len();
-            if let (Some(way), false) = (way, is_last) {
-                self.code.extend([
-                    Instruction::LocalGet(way),
-                    Instruction::I32Const(number as i32),
-                    Instruction::I32Eq,
-                ]);
-                match exit {
-                    Exit::Label(label) => self.code.push(Instruction::BrIf(*label)),
-                    Exit::Return => {
-                        self.code.push(Instruction::If(BlockType::Empty));
-                        self.code.extend(value.map(Instruction::LocalGet));
-                        self.code.extend([Instruction::Return, Instruction::End]);
-                    }
-                }
-            } else {
-                match exit {
-                    Exit::Label(label) => self.code.push(Instruction::Br(*label)),
-                    Exit::Return => {
-                        self.code.extend(value.map(Instruction::LocalGet));
-                        self.code.push(Instruction::Return);
-                    }
-                }
-            }
-        }
-        if ways == 0 {
-            self.code.push(Instruction::Unreachable);
-        }
-
-        let mut parameters = Vec::new();
-        for local in &given {
-            parameters.push(self.locals.get(*local as usize).copied().ok_or("a local that is none")?);
-        }
+        cut.carriers = self.module.carriers(&carried);
+        let locals = self.types_of(&cut.own)?.into_iter().chain(returned).collect();
+        let code = cut.code(steps, frames);
         let signature = self.module.type_index(Type { parameters, results });
         self.cut.push(Function { name: format!("{name}'"), signature, locals, code, ran: false });
+
+        let way = (cut.ways() > 1).then(|| new_local(&mut self.locals, &mut self.way, ValType::I32));
+        let value = returned.map(|kind| new_local(&mut self.locals, &mut self.returned, kind));
+        cut.call(function, way, value, &mut self.code);
         Ok(true)
+    }
+
+    fn types_of(&self, locals: &[u32]) -> Result<Vec<ValType>> {
+        let types = locals.iter().map(|local| self.locals.get(*local as usize).copied());
+        types.collect::<Option<_>>().ok_or_else(|| "a local that is none".to_owned())
     }
 
     /// The locals that code needs from around it, those that it changes for what comes behind it, and those of its own.
@@ -373,6 +278,118 @@ impl<'a, 'm> Cutting<'a, 'm> {
             (if is_changed || exposed.contains(&local) { &mut given } else { &mut own }).push(local);
         }
         (given, changed, own)
+    }
+}
+
+/// Code that is cut out. What it gives back comes in this order: what it leaves on the stack, the locals that it changed, what
+/// the function is to return, and which way it was left; what of it there is.
+struct Cut {
+    exits: Vec<Exit>,
+    /// Whether its end is a way out as well, the last.
+    falls: bool,
+    given: Vec<u32>,
+    changed: Vec<u32>,
+    own: Vec<u32>,
+    left: Option<ValType>,
+    returned: Option<ValType>,
+    /// The globals of all that it gives back but the first.
+    carriers: Vec<u32>,
+}
+
+impl Cut {
+    fn ways(&self) -> usize {
+        self.exits.len() + usize::from(self.falls)
+    }
+
+    /// The bytes that stand in its place, about, and those of a call through the table.
+    fn cost(&self) -> u64 {
+        let ways = if self.ways() > 1 { 7 * self.ways() } else { 0 };
+        (2 * self.given.len() + 4 * self.changed.len() + 8 + ways) as u64
+    }
+
+    /// The code as a function's, whose parameters are the locals that it is given.
+    fn code<'a>(&self, steps: &[Step<'a>], frames: &[Frame]) -> Vec<Instruction<'a>> {
+        let numbers: HashMap<u32, u32> = self.given.iter().chain(&self.own).copied().zip(0..).collect();
+        let value = numbers.len() as u32;
+        let mut code = Vec::new();
+        for exit in self.exits.iter().rev() {
+            let value = self.returned.filter(|_| *exit == Exit::Return);
+            code.push(Instruction::Block(value.map_or(BlockType::Empty, BlockType::Result)));
+        }
+        renumbered(steps, frames, &self.exits, &numbers, &mut code);
+        if self.falls {
+            // What is left lies on the stack.
+            self.leave(None, self.returned.map(zero), self.exits.len(), &numbers, &mut code);
+        }
+        for (way, exit) in self.exits.iter().enumerate() {
+            code.push(Instruction::End);
+            let mut returned = self.returned.map(zero);
+            if returned.is_some() && *exit == Exit::Return {
+                code.push(Instruction::LocalSet(value));
+                returned = Some(Instruction::LocalGet(value));
+            }
+            self.leave(self.left.map(zero), returned, way, &numbers, &mut code);
+        }
+        code.push(Instruction::End);
+        code
+    }
+
+    /// One way out of the function.
+    fn leave<'a>(
+        &self,
+        left: Option<Instruction<'a>>,
+        returned: Option<Instruction<'a>>,
+        way: usize,
+        numbers: &HashMap<u32, u32>,
+        code: &mut Vec<Instruction<'a>>,
+    ) {
+        let changed = self.changed.iter().filter_map(|local| numbers.get(local)).map(|it| Instruction::LocalGet(*it));
+        let way = (self.ways() > 1).then_some(Instruction::I32Const(way as i32));
+        let mut values = changed.chain(returned).chain(way);
+        if self.left.is_some() {
+            code.extend(left);
+        } else {
+            code.extend(values.next());
+        }
+        for (value, carrier) in values.zip(&self.carriers) {
+            code.extend([value, Instruction::GlobalSet(*carrier)]);
+        }
+        code.push(Instruction::Return);
+    }
+
+    /// What stands in its place: a call, and the way on. `way` and `value` are locals for what the code gives back for these.
+    fn call(&self, function: u32, way: Option<u32>, value: Option<u32>, code: &mut Vec<Instruction>) {
+        code.extend(self.given.iter().map(|local| Instruction::LocalGet(*local)));
+        code.push(Instruction::Call(function));
+        let mut targets = self.changed.iter().copied().chain(value).chain(way);
+        if self.left.is_none() {
+            code.extend(targets.next().map(Instruction::LocalSet));
+        }
+        for (target, carrier) in targets.zip(&self.carriers) {
+            code.extend([Instruction::GlobalGet(*carrier), Instruction::LocalSet(target)]);
+        }
+        for (number, exit) in self.exits.iter().enumerate() {
+            // The last way is the only one that is left.
+            let is_last = !self.falls && number + 1 == self.exits.len();
+            let way = way.filter(|_| !is_last);
+            if let Some(way) = way {
+                let number = Instruction::I32Const(number as i32);
+                code.extend([Instruction::LocalGet(way), number, Instruction::I32Eq]);
+            }
+            match (exit, way) {
+                (Exit::Label(label), Some(_)) => code.push(Instruction::BrIf(*label)),
+                (Exit::Label(label), None) => code.push(Instruction::Br(*label)),
+                (Exit::Return, _) => {
+                    code.extend(way.map(|_| Instruction::If(BlockType::Empty)));
+                    code.extend(value.map(Instruction::LocalGet));
+                    code.push(Instruction::Return);
+                    code.extend(way.map(|_| Instruction::End));
+                }
+            }
+        }
+        if self.ways() == 0 {
+            code.push(Instruction::Unreachable);
+        }
     }
 }
 
