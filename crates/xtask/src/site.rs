@@ -84,7 +84,7 @@ fn parts(root: &Path, settings: &Settings, tools: &Tools) -> Result {
             write(&out.join(name), &split::alike_together(&read(&out.join(name))?)?)?;
         }
         fs::remove_file(&probed_at).map_err(|error| format!("{}: {error}", probed_at.display()))?;
-        write(&done, b"")?;
+        write(&done, b"done")?;
     }
     for target in &settings.package.targets {
         write(&root.join(&settings.package.out).join(target).join(WASM), &read(&whole)?)?;
