@@ -12,9 +12,6 @@ use crate::process;
 use crate::process::command;
 use crate::{Result, say, server, settings, site, tools};
 
-/// Where the page's tests find it: below a path, as it must work from any.
-const PREFIX: &str = "/some/where/";
-
 type Check = fn(&Path) -> Result;
 
 const CHECKS: &[(&str, Check)] = &[
@@ -59,11 +56,7 @@ fn wasm(root: &Path) -> Result {
     let settings = settings::read(root)?;
     let tools = tools::for_building(root)?;
     tools::for_browser_tests(root)?;
-    let browser = format!("--{}", settings.test.browser);
-    let driver = format!("--{}driver", settings.test.browser);
-    let mut arguments = vec!["test", "--headless", &browser, &driver, &settings.test.driver, "--mode", "no-install"];
-    arguments.push(&settings.package.path);
-    process::run(&mut tools.wasm_pack(&arguments)?)
+    process::run(&mut tools.browser_test(&settings, &settings.package.path, &[], &[])?)
 }
 
 /// What a visitor downloads, file by file, and the budgets of the wasm: the package's, and the part of the page's that its first
@@ -109,7 +102,7 @@ fn parts(root: &Path) -> Result {
 /// The built page, driven in a real browser.
 fn page(root: &Path) -> Result {
     tools::for_browser_tests(root)?;
-    let url = server::start(&root.join("dist"), PREFIX)?;
+    let url = server::start(&root.join("dist"))?;
     let mut tests = command(root, "node", &["--test", "tests/page/"]);
     process::run(tests.env("PAGE_URL", url))
 }

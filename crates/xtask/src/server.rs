@@ -10,6 +10,9 @@ use crate::{Result, say};
 /// The port that `serve` asks for; another one where it is taken.
 const PORT: u16 = 8817;
 
+/// Where tests and measurements find the page: below a path, as it must work from any.
+const PREFIX: &str = "/some/where/";
+
 /// Serves a directory until the process ends.
 pub fn serve(directory: &Path) -> Result {
     let address = |error: io::Error| format!("cannot listen on loopback: {error}");
@@ -21,12 +24,12 @@ pub fn serve(directory: &Path) -> Result {
 }
 
 /// Serves a directory below a path in the background; the URL that it answers at.
-pub fn start(directory: &Path, prefix: &'static str) -> Result<String> {
+pub fn start(directory: &Path) -> Result<String> {
     let address = |error: io::Error| format!("cannot listen on loopback: {error}");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(address)?;
-    let url = format!("http://{}{prefix}", listener.local_addr().map_err(address)?);
+    let url = format!("http://{}{PREFIX}", listener.local_addr().map_err(address)?);
     let directory = directory.to_path_buf();
-    thread::spawn(move || accept(&listener, &directory, prefix));
+    thread::spawn(move || accept(&listener, &directory, PREFIX));
     Ok(url)
 }
 

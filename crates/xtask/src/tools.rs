@@ -9,6 +9,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use crate::process::{command, output, run};
+use crate::settings::Settings;
 use crate::{Result, say, settings};
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -75,6 +76,19 @@ impl Tools {
         let path = env::join_paths(first.into_iter().chain(env::split_paths(&path)));
         command.env("PATH", path.map_err(|error| format!("PATH: {error}"))?);
         Ok(command)
+    }
+
+    /// A `wasm-pack test` of a crate, in the browser of the settings.
+    pub fn browser_test(
+        &self,
+        settings: &Settings,
+        crate_path: &str,
+        flags: &[&str],
+        arguments: &[&str],
+    ) -> Result<Command> {
+        let (browser, driver) = (format!("--{}", settings.test.browser), format!("--{}driver", settings.test.browser));
+        let head = ["test", "--headless", &browser, &driver, &settings.test.driver, "--mode", "no-install"];
+        self.wasm_pack(&[&head[..], flags, &[crate_path], arguments].concat())
     }
 
     /// A wasm-bindgen command.
