@@ -41,7 +41,7 @@ pub fn run(clock: Clock<'_>, report: &mut dyn FnMut(Figure)) {
         let config = format!(
             "{{kind: EncryptionConfig, resources: [{{resources: [secrets], providers: [{{aescbc: {{keys: [{keys}]}}}}]}}]}}"
         );
-        Format::new(release, Config::parse(&config).unwrap_or_default(), &mut world)
+        Format::new(release, &Config::parse(&config).unwrap_or_default(), &mut world)
     };
     const OLD: &str = "{name: old, secret: AAAAAAAAAAAAAAAAAAAAAA==}";
     const NEW: &str = "{name: new, secret: AQEBAQEBAQEBAQEBAQEBAQ==}";

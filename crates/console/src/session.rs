@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
-use portcullis_core::apiserver::{Exchange, File, Files, Response};
+use portcullis_core::apiserver::{Earlier, Exchange, File, Files, Response};
 use portcullis_core::audit::{self, Delivery};
 use portcullis_core::graph::View;
 use portcullis_core::manifest::{Diagnostic, Object, Origin, Standing};
@@ -14,7 +14,7 @@ use portcullis_core::storage::{Entry, Format, Store};
 use portcullis_core::world::World;
 
 use portcullis_core::apiserver::Server;
-use portcullis_core::apiserver::cluster::{Cluster, Loaded};
+use portcullis_core::apiserver::cluster::{Before, Cluster, Loaded};
 
 /// The path that a flag may name, and the file's own name.
 fn path_of(flag: &str) -> (&str, &str) {
@@ -74,8 +74,8 @@ struct AuditBackends {
 #[derive(Clone)]
 enum Machine {
     Running(Box<Server>),
-    /// Nothing runs; what etcd holds stays.
-    Stopped(Store),
+    /// Nothing runs; what etcd holds stays, and what the last server knew of it, unless something has changed it since.
+    Stopped(Store, Option<Box<Before>>),
 }
 
 /// What a request for the health of the control plane's parts leaves to be said.
@@ -84,6 +84,12 @@ const COMPONENTS: &str = "A real API server asks the scheduler, the controller m
 
 /// As much of the endless `/dev/urandom` as a program sees.
 const RANDOM: usize = 64 << 10;
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self::Stopped(Store::default(), None)
+    }
+}
 
 impl Session {
     /// A session of the document `source`, with no server yet and an empty etcd.
@@ -98,7 +104,7 @@ impl Session {
             world,
             line: 0,
             origin: None,
-            machine: Machine::Stopped(Store::default()),
+            machine: Machine::default(),
             exchanges: Vec::new(),
             notes: Vec::new(),
             audit: AuditBackends::default(),
@@ -111,15 +117,29 @@ impl Session {
     ///
     /// The exit status and what the server printed, where it does not start.
     pub fn restart(&mut self, flags: &[String]) -> Result<(), (u8, String)> {
-        let (store, before) = match std::mem::replace(&mut self.machine, Machine::Stopped(Store::default())) {
+        self.restart_like(None, flags)
+    }
+
+    /// The same; what a server made at its first start in the session `like` is not made again where it would be the same.
+    pub(crate) fn restart_like(&mut self, like: Option<&Self>, flags: &[String]) -> Result<(), (u8, String)> {
+        let first = like.and_then(|like| match &like.machine {
+            Machine::Running(server) => server.first_start(),
+            Machine::Stopped(..) => None,
+        });
+        let (store, before) = match std::mem::take(&mut self.machine) {
             Machine::Running(server) => {
-                let before = server.cluster().before();
+                let before = Box::new(server.cluster().before());
                 (server.stop(), Some(before))
             }
-            Machine::Stopped(store) => (store, None),
+            Machine::Stopped(store, before) => (store, before),
         };
         let files = self.files_for(flags);
-        match Server::start_after(before.as_ref(), self.release, flags, &files, store, &mut self.world) {
+        let earlier = match (&before, first) {
+            (Some(before), _) => Earlier::Stopped(before),
+            (None, Some(first)) => Earlier::First(first),
+            (None, None) => Earlier::Unknown,
+        };
+        match Server::start_after(earlier, self.release, flags, &files, store, &mut self.world) {
             Ok(server) => {
                 self.notes = server.notes().to_vec();
                 let auditor = server.auditor();
@@ -136,7 +156,7 @@ impl Session {
                 Ok(())
             }
             Err(stopped) => {
-                self.machine = Machine::Stopped(stopped.store);
+                self.machine = Machine::Stopped(stopped.store, before.filter(|_| !stopped.read));
                 Err((stopped.exit, stopped.message))
             }
         }
@@ -180,7 +200,7 @@ impl Session {
     pub(crate) fn load(&mut self, object: &Rc<Object>) -> Option<Loaded> {
         match &mut self.machine {
             Machine::Running(server) => Some(server.load_object(object, &mut self.world)),
-            Machine::Stopped(_) => None,
+            Machine::Stopped(..) => None,
         }
     }
 
@@ -188,7 +208,7 @@ impl Session {
     pub(crate) fn load_instead(&mut self, before: &Loaded, object: &Rc<Object>) -> Option<Loaded> {
         match &mut self.machine {
             Machine::Running(server) => server.load_instead(before, object, &mut self.world),
-            Machine::Stopped(_) => None,
+            Machine::Stopped(..) => None,
         }
     }
 
@@ -244,8 +264,8 @@ impl Session {
     fn bury(&mut self) -> Option<String> {
         let Machine::Running(server) = &self.machine else { return None };
         let message = server.ended()?;
-        if let Machine::Running(server) = std::mem::replace(&mut self.machine, Machine::Stopped(Store::default())) {
-            self.machine = Machine::Stopped(server.stop());
+        if let Machine::Running(server) = std::mem::take(&mut self.machine) {
+            self.machine = Machine::Stopped(server.stop(), None);
         }
         Some(message)
     }
@@ -254,7 +274,7 @@ impl Session {
     pub(crate) fn with_etcd<R>(&self, ask: impl FnOnce(&Store, &Format) -> R) -> R {
         match &self.machine {
             Machine::Running(server) => ask(&server.cluster().store, &server.cluster().format),
-            Machine::Stopped(store) => ask(store, &Format::plain(self.release)),
+            Machine::Stopped(store, _) => ask(store, &Format::plain(self.release)),
         }
     }
 
@@ -282,7 +302,10 @@ impl Session {
         match &mut self.machine {
             Machine::Running(server) => server.put_bytes(key, value),
             // Whoever starts next reads it.
-            Machine::Stopped(store) => drop(store.put_bytes(key, value, None)),
+            Machine::Stopped(store, before) => {
+                *before = None;
+                let _ = store.put_bytes(key, value, None);
+            }
         }
         self.bury()
     }
@@ -291,7 +314,10 @@ impl Session {
     pub(crate) fn etcd_delete(&mut self, key: &str) {
         match &mut self.machine {
             Machine::Running(server) => drop(server.delete_key(key)),
-            Machine::Stopped(store) => drop(store.delete(key)),
+            Machine::Stopped(store, before) => {
+                *before = None;
+                drop(store.delete(key));
+            }
         }
     }
 
@@ -329,7 +355,7 @@ impl Session {
         let loopback = matches!(host, "localhost" | "127.0.0.1");
         let insecure_port = match &self.machine {
             Machine::Running(server) => server.insecure_port(),
-            Machine::Stopped(_) => None,
+            Machine::Stopped(..) => None,
         };
         request.insecure = loopback && insecure_port.is_some_and(|open| open.to_string() == port);
         if port != "6443" && !(port == "443" && names.contains(&host)) && !request.insecure {
@@ -449,7 +475,7 @@ impl Session {
     pub(crate) fn cluster(&self) -> Option<&Cluster> {
         match &self.machine {
             Machine::Running(server) => Some(server.cluster()),
-            Machine::Stopped(_) => None,
+            Machine::Stopped(..) => None,
         }
     }
 
@@ -462,7 +488,7 @@ impl Session {
                 problems.extend(informers.rbac().problems(self.release));
                 problems
             }
-            Machine::Stopped(_) => Vec::new(),
+            Machine::Stopped(..) => Vec::new(),
         }
     }
 

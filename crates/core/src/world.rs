@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 pub mod time;
 
 /// What the API server would ask its machine for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct World {
     /// Stands still until somebody sets it.
     pub now: DateTime<Utc>,

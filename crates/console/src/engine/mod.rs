@@ -288,10 +288,15 @@ impl Engine {
         if let Some(started) = self.started.as_ref().filter(|started| started.of == of) {
             return started.clone();
         }
+        let new = session.clone();
+        let like = self.started.as_ref().map(|started| &started.session);
         let (mut refused, mut failed) = (Vec::new(), None);
-        while let Err((_, message)) = session.restart(&configuration.flags(&refused)) {
+        while let Err((_, message)) = session.restart_like(like, &configuration.flags(&refused)) {
             match configuration.blamed(&message, &refused) {
-                Some(part) => refused.push((part, message)),
+                Some(part) => {
+                    refused.push((part, message));
+                    session = new.clone();
+                }
                 None => {
                     failed = Some(message);
                     break;

@@ -13,6 +13,7 @@ use crate::authorization::rbac::{Reconciled, reconcile_binding, reconcile_role};
 use crate::manifest::json::{self, object};
 use crate::manifest::{Object, Value};
 use crate::request::RequestInfo;
+use crate::storage::Store;
 use crate::world::World;
 
 /// By which pods find the API server.
@@ -32,6 +33,14 @@ const SERVICE: &str = r#"{
     }
 }"#;
 
+/// An object of the default policy, and what stood for it after a start.
+#[derive(Clone, Debug)]
+pub(super) struct DefaultObject {
+    expected: &'static Value,
+    key: Rc<str>,
+    stored: Option<Rc<Object>>,
+}
+
 /// Makes what is missing, and reconciles what is there.
 pub(super) fn run(cluster: &mut Cluster, before: Option<&Before>, world: &mut World) {
     for name in ["default", "kube-system", "kube-public"] {
@@ -44,21 +53,28 @@ pub(super) fn run(cluster: &mut Cluster, before: Option<&Before>, world: &mut Wo
     if !modes.contains(&Mode::RBAC) {
         return;
     }
-    let before = before.filter(|before| before.modes == modes);
     let mut before = before.into_iter().flat_map(|before| &before.defaults);
     let mut defaults = Vec::new();
     for expected in cluster.release.bootstrap_policy(modes.contains(&Mode::Node)) {
-        let existing = stored_object(cluster, expected);
-        let seen = before.next().and_then(Option::as_ref);
+        let known = before.next().filter(|known| std::ptr::eq(known.expected, expected));
         // What a start left as it is, the next one does too.
-        if let Some(object) = existing.filter(|existing| seen.is_some_and(|seen| Rc::ptr_eq(seen, existing))) {
-            defaults.push(Some(object.clone()));
+        if let Some(known) = known.filter(|known| known.is_there(&cluster.store)) {
+            defaults.push(known.clone());
             continue;
         }
         reconcile(cluster, world, expected);
-        defaults.push(stored_object(cluster, expected).cloned());
+        let key = key(cluster, expected).unwrap_or_default().into();
+        defaults.push(DefaultObject { expected, key, stored: stored_object(cluster, expected).cloned() });
     }
     cluster.defaults = defaults;
+}
+
+impl DefaultObject {
+    /// Whether that very object is there.
+    fn is_there(&self, store: &Store) -> bool {
+        let entry = store.get(&self.key).map(|entry| &entry.object);
+        matches!((entry, &self.stored), (Some(Ok(there)), Some(stored)) if Rc::ptr_eq(there, stored))
+    }
 }
 
 fn reconcile(cluster: &mut Cluster, world: &mut World, expected: &Value) {
@@ -97,10 +113,14 @@ fn stored<'a>(cluster: &'a Cluster, object: &Value) -> Option<&'a Value> {
 }
 
 fn stored_object<'a>(cluster: &'a Cluster, object: &Value) -> Option<&'a Rc<Object>> {
+    let entry = cluster.store.get(&key(cluster, object)?)?;
+    entry.object.as_ref().ok()
+}
+
+fn key(cluster: &Cluster, object: &Value) -> Option<String> {
     let resource = cluster.release.resource_of(text(object, "apiVersion"), text(object, "kind"))?;
     let (namespace, name) = name_of(object);
-    let entry = cluster.store.get(&resource.key(namespace, name))?;
-    entry.object.as_ref().ok()
+    Some(resource.key(namespace, name))
 }
 
 /// A request of the server to itself.
@@ -144,10 +164,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::apiserver::{File, Files, Server};
+    use crate::apiserver::{Earlier, File, Files, Server, Stopped};
     use crate::authorization::Attributes;
     use crate::release::Release;
-    use crate::storage::Store;
 
     const ROLE: &str = "/registry/clusterroles/system:kube-dns";
     const BINDING: &str = "/registry/clusterrolebindings/system:node";
@@ -229,7 +248,8 @@ mod tests {
             let before = server.as_ref().map(|server| server.cluster().before());
             let store = server.take().map(Server::stop).unwrap_or_default();
             let new = Server::start(release, &flags, &files, store.clone(), &mut world.clone()).unwrap();
-            let kept = Server::start_after(before.as_ref(), release, &flags, &files, store, &mut world).unwrap();
+            let earlier = before.as_ref().map_or(Earlier::Unknown, Earlier::Stopped);
+            let kept = Server::start_after(earlier, release, &flags, &files, store, &mut world).unwrap();
             let [new_store, kept_store] = [&new, &kept].map(|server| format!("{:?}", server.cluster().store));
             assert!(new_store == kept_store, "{providers}");
             let [anew, again] = [&new, &kept].map(|server| server.cluster().authorizers.explain(&attributes));
@@ -237,6 +257,50 @@ mod tests {
             let role = kept.cluster().store.get(ROLE).unwrap();
             assert_eq!(role.object.is_ok(), readable, "{providers}");
             server = Some(kept);
+        }
+    }
+
+    #[test]
+    fn a_first_start_that_is_known_is_as_one_that_is_not() {
+        let release = Release::find("1.7").unwrap();
+        let roles = "kind: EncryptionConfig\napiVersion: v1\nresources:\n- resources: [clusterroles.rbac.authorization.k8s.io]\n";
+        let key = |name: &str| {
+            format!("{roles}  providers:\n  - aescbc: {{keys: [{{name: {name}, secret: AAAAAAAAAAAAAAAAAAAAAA==}}]}}\n")
+        };
+        let none = format!("{roles}  providers: []\n");
+        let mut known: Option<Server> = None;
+        for (flags, providers, seed) in [
+            ("--authorization-mode=RBAC", key("a"), "s"),
+            ("--authorization-mode=RBAC --insecure-port=0", key("b"), "s"),
+            ("--authorization-mode=RBAC", key("b"), "t"),
+            ("--authorization-mode=Node,RBAC", key("b"), "t"),
+            ("--authorization-mode=Node,RBAC --admission-control=AlwaysDeny", key("b"), "t"),
+            ("--authorization-mode=RBAC --admission-control=AlwaysDeny", key("a"), "t"),
+            ("--authorization-mode=RBAC --admission-control=AlwaysDeny", none, "t"),
+            ("--authorization-mode=RBAC", key("a"), "t"),
+        ] {
+            let file = File { source: "d.md".into(), first_line: 1, text: providers.as_str().into() };
+            let files = Files::from_iter([("e.yaml".to_owned(), file)]);
+            let mut flags: Vec<String> = flags.split(' ').map(str::to_owned).collect();
+            flags.push("--experimental-encryption-provider-config=e.yaml".to_owned());
+            let mut worlds = [World::new(Default::default(), seed), World::new(Default::default(), seed)];
+            let [one, other] = &mut worlds;
+            let new = Server::start(release, &flags, &files, Store::default(), one);
+            let earlier = known.as_ref().and_then(Server::first_start).map_or(Earlier::Unknown, Earlier::First);
+            let again = Server::start_after(earlier, release, &flags, &files, Store::default(), other);
+            // With the bytes of all values, which stay where somebody asked for them.
+            let all = |server: &Server| {
+                let Cluster { store, format, authorizers, .. } = server.cluster();
+                let bytes: Vec<_> = store.range("").map(|(key, entry)| entry.bytes(key, format)).collect();
+                format!("{store:?} {bytes:?} {authorizers:?}")
+            };
+            let told = |start: &Result<Server, Stopped>| match start {
+                Ok(server) => all(server),
+                Err(stopped) => stopped.message.clone(),
+            };
+            assert!(told(&new) == told(&again), "{flags:?} {providers}");
+            assert_eq!(worlds[0], worlds[1], "{flags:?} {providers}");
+            known = again.ok().or(known);
         }
     }
 

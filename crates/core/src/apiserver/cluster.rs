@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::bootstrap::DefaultObject;
 use super::controllers::TOKEN;
 use super::rest::{self, fill_system_fields, list, member, set, text};
 use crate::admission::Plugin;
@@ -33,7 +34,7 @@ pub struct Cluster {
     touched: Touched,
     uids: Uids,
     /// What stood for each object of the default policy after the start.
-    pub(super) defaults: Vec<Option<Rc<Object>>>,
+    pub(super) defaults: Vec<DefaultObject>,
 }
 
 /// What a server knew when it was stopped, for the next one over the same store: what is as it was then need not be looked at
@@ -41,9 +42,23 @@ pub struct Cluster {
 #[derive(Clone, Debug)]
 pub struct Before {
     pub(super) informers: Informers,
-    /// As [`Cluster::defaults`], and the modes that they are for.
-    pub(super) defaults: Vec<Option<Rc<Object>>>,
-    pub(super) modes: Vec<Mode>,
+    pub(super) defaults: Vec<DefaultObject>,
+}
+
+/// What a server made when it started over an empty etcd. Another in the same world, with the same modes and admission chain,
+/// makes the same, whatever else its flags say.
+#[derive(Clone, Debug)]
+pub struct FirstStart {
+    release: &'static Release,
+    modes: Vec<Mode>,
+    admission: Vec<Plugin>,
+    /// The worlds before and afterwards.
+    worlds: [World; 2],
+    store: Store,
+    informers: Informers,
+    defaults: Vec<DefaultObject>,
+    touched: Touched,
+    uids: Uids,
 }
 
 pub(super) type Touched = SortedMap<String, Option<Rc<Object>>>;
@@ -111,8 +126,43 @@ impl Cluster {
 
     /// What the next server over the same store may know.
     pub fn before(&self) -> Before {
-        let modes = self.authorizers.modes().to_vec();
-        Before { informers: self.authorizers.informers().clone(), defaults: self.defaults.clone(), modes }
+        Before { informers: self.authorizers.informers().clone(), defaults: self.defaults.clone() }
+    }
+
+    /// What the server has made, which started over an empty etcd in the world `before`; now it is `after`.
+    pub(super) fn first_start(&self, before: World, after: World) -> FirstStart {
+        FirstStart {
+            release: self.release,
+            modes: self.authorizers.modes().to_vec(),
+            admission: self.admission.clone(),
+            worlds: [before, after],
+            store: self.store.clone(),
+            informers: self.authorizers.informers().clone(),
+            defaults: self.defaults.clone(),
+            touched: self.touched.clone(),
+            uids: self.uids.clone(),
+        }
+    }
+
+    /// Has what `first` made, if this server, which started in the world `before`, would make the same.
+    pub(super) fn start_as(&mut self, first: &FirstStart, before: &World, world: &mut World) -> bool {
+        let [then, after] = &first.worlds;
+        if self.store.revision() != Store::default().revision()
+            || self.release.version() != first.release.version()
+            || self.authorizers.modes() != first.modes
+            || self.admission != first.admission
+            || before != then
+            || first.store.range("").any(|(key, _)| self.format.fails_to_write(key).is_some())
+        {
+            return false;
+        }
+        self.store = first.store.unwritten();
+        *self.authorizers.informers_mut() = first.informers.clone();
+        self.defaults.clone_from(&first.defaults);
+        self.touched.clone_from(&first.touched);
+        self.uids = first.uids.clone();
+        *world = after.clone();
+        true
     }
 
     /// A UID that nobody has, made at the world's time.

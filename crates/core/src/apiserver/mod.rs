@@ -18,7 +18,7 @@ mod server;
 mod start;
 mod wire;
 
-pub use server::{Server, Stopped};
+pub use server::{Earlier, Server, Stopped};
 
 use std::rc::Rc;
 

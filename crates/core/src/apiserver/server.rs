@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::cluster::{Before, Cluster, Loaded};
+use super::cluster::{Before, Cluster, FirstStart, Loaded};
 use super::rest::{self, Answer, Call};
 use super::reviews::{self, Review};
 use super::routes::{Facts, Route, route};
@@ -26,6 +26,8 @@ use crate::world::World;
 #[derive(Clone, Debug)]
 pub struct Server {
     cluster: Cluster,
+    /// Where it started over an empty etcd.
+    first: Option<Rc<FirstStart>>,
     authenticators: Authenticators,
     auditor: Auditor,
     address: String,
@@ -42,6 +44,19 @@ pub struct Stopped {
     pub message: String,
     /// Its exit status.
     pub exit: u8,
+    /// Whether it had read what was stored.
+    pub read: bool,
+}
+
+/// What is known of servers that started before, so that the next one need not do all of it again.
+#[derive(Clone, Copy, Debug)]
+pub enum Earlier<'a> {
+    /// Nothing.
+    Unknown,
+    /// What the one knew that left the store.
+    Stopped(&'a Before),
+    /// What one made over an empty store.
+    First(&'a FirstStart),
 }
 
 /// What an [`Exchange`] tells of a request's way.
@@ -70,12 +85,12 @@ impl Server {
         store: Store,
         world: &mut World,
     ) -> Result<Self, Stopped> {
-        Self::start_after(None, release, flags, files, store, world)
+        Self::start_after(Earlier::Unknown, release, flags, files, store, world)
     }
 
-    /// The same over the store that another server left, which knew `before`.
+    /// The same, with what is known of `earlier` starts.
     pub fn start_after(
-        before: Option<&Before>,
+        earlier: Earlier<'_>,
         release: &'static Release,
         flags: &[String],
         files: &Files,
@@ -85,22 +100,28 @@ impl Server {
         let Parts { authenticators, modes, abac, admission, encryption, auditor, address, insecure_port, notes } =
             match start::parts(flags, files, world.now) {
                 Ok(parts) => parts,
-                Err((message, exit)) => return Err(Stopped { store, message, exit }),
+                Err((message, exit)) => return Err(Stopped { store, message, exit, read: false }),
             };
-        let format = Format::new(release, encryption, world);
+        let before = if let Earlier::Stopped(before) = earlier { Some(before) } else { None };
+        let (is_first, start) = (store.is_empty(), world.clone());
+        let format = Format::new(release, &encryption, world);
         let mut store = store;
         let reread = match store.open(&format) {
             Ok(reread) => reread,
-            Err(failure) => return Err(Stopped { store, message: panic_message(failure), exit: 2 }),
+            Err(failure) => return Err(Stopped { store, message: panic_message(failure), exit: 2, read: true }),
         };
         let mut authorizers = Authorizers::new(release, &modes, abac);
         let objects = store.range("").filter_map(|(_, entry)| entry.object.as_ref().ok());
         authorizers.informers_mut().list(objects, before.map(|before| (&before.informers, &*reread)));
         let mut cluster = Cluster::new(release, store, format, authorizers, admission, world);
-        bootstrap::run(&mut cluster, before, world);
-        let server = Self { cluster, authenticators, auditor, address, insecure_port, notes };
+        let is_known = matches!(earlier, Earlier::First(first) if cluster.start_as(first, &start, world));
+        if !is_known {
+            bootstrap::run(&mut cluster, before, world);
+        }
+        let first = is_first.then(|| Rc::new(cluster.first_start(start, world.clone())));
+        let server = Self { cluster, first, authenticators, auditor, address, insecure_port, notes };
         match server.ended() {
-            Some(message) => Err(Stopped { store: server.stop(), message, exit: 2 }),
+            Some(message) => Err(Stopped { store: server.stop(), message, exit: 2, read: true }),
             None => Ok(server),
         }
     }
@@ -151,6 +172,11 @@ impl Server {
     /// What the server serves.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// What it made at its start, where it found an empty etcd.
+    pub fn first_start(&self) -> Option<&FirstStart> {
+        self.first.as_deref()
     }
 
     /// The port of the loopback interface at which everybody may do everything, unless it is closed.

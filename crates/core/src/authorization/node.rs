@@ -27,9 +27,9 @@ pub struct Rules(Vec<Rule>);
 impl Rules {
     /// The rules of `release`.
     pub fn new(release: &Release) -> Self {
-        let policy = release.bootstrap_policy(true);
+        let mut policy = release.bootstrap_policy(true);
         let is = |object: &Value, path: &str, text: &str| object.pointer(path).is_some_and(|value| value == text);
-        let role = policy.iter().find(|it| is(it, "/kind", "ClusterRole") && is(it, "/metadata/name", "system:node"));
+        let role = policy.find(|it| is(it, "/kind", "ClusterRole") && is(it, "/metadata/name", "system:node"));
         let rules = role.and_then(|role| role.get("rules")).and_then(Value::as_array);
         Self(rules.into_iter().flatten().map(Rule::new).collect())
     }

@@ -20,7 +20,7 @@ fn load(directory: &Path) -> Authorizers {
     let mut authorizers = Authorizers::new(release, &modes, abac);
     let informers = authorizers.informers_mut();
     if modes.contains(&Mode::RBAC) {
-        for value in release.bootstrap_policy(modes.contains(&Mode::Node)).iter().cloned() {
+        for value in release.bootstrap_policy(modes.contains(&Mode::Node)).cloned() {
             informers.upsert(&Rc::new(Object::new(value, None)));
         }
     }

@@ -30,11 +30,6 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether it encrypts nothing.
-    pub fn is_empty(&self) -> bool {
-        self.transformers.is_empty()
-    }
-
     /// Reads the file's text. The error is the server's, as it prints it behind
     /// `error while parsing encryption provider configuration file "P": `.
     pub fn parse(text: &str) -> Result<Self, String> {

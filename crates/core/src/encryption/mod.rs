@@ -147,6 +147,11 @@ impl Transformer {
         Ok(value)
     }
 
+    /// Whether the configuration names the resource.
+    pub fn is_configured(&self) -> bool {
+        self.providers.is_some()
+    }
+
     /// Whether [`Transformer::write`] changes no byte.
     pub fn writes_plain(&self) -> bool {
         let first = self.providers.as_ref().map(|providers| providers.first().map(|provider| provider.kind));

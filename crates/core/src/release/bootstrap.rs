@@ -6,8 +6,37 @@ use crate::manifest::json::object;
 const API_VERSION: &str = "rbac.authorization.k8s.io/v1beta1";
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// The objects of `text` (its own first lines explain it), in its order.
-pub(super) fn objects(text: &str, node_mode: bool) -> Vec<Value> {
+/// The default objects, in the order of their creation.
+#[derive(Debug)]
+pub(super) struct Policy {
+    objects: Vec<Value>,
+    /// The place of the one that is another where `Node` is among the modes, and that other.
+    node_mode: (usize, Value),
+}
+
+impl Policy {
+    /// Reads `text`, whose own first lines explain it.
+    pub(super) fn parse(text: &str) -> Self {
+        let objects = objects(text);
+        let is_node = |object: &Value| object.pointer("/metadata/name").is_some_and(|name| name == "system:node");
+        let at = objects.iter().rposition(is_node).unwrap_or_default();
+        let mut unbound = objects.get(at).cloned().unwrap_or_default();
+        unbound.as_object_mut().and_then(|unbound| unbound.insert("subjects".into(), Value::Array(Vec::new())));
+        Self { objects, node_mode: (at, unbound) }
+    }
+
+    /// The objects of a server with or without the mode `Node`. But for one they are the very same.
+    pub(super) fn objects(&self, node_mode: bool) -> impl Iterator<Item = &Value> {
+        let (at, unbound) = &self.node_mode;
+        self.objects.iter().enumerate().map(
+            move |(number, object)| {
+                if node_mode && number == *at { unbound } else { object }
+            },
+        )
+    }
+}
+
+fn objects(text: &str) -> Vec<Value> {
     let mut objects: Vec<Value> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         if let Some(line) = line.strip_prefix(' ') {
@@ -37,8 +66,7 @@ pub(super) fn objects(text: &str, node_mode: bool) -> Vec<Value> {
                 set("rules", Value::Array(Vec::new()));
             }
             Some(role) => {
-                let nobody = node_mode && path == "system:node";
-                let subjects: Vec<Value> = words.filter(|_| !nobody).map(subject).collect();
+                let subjects: Vec<Value> = words.map(subject).collect();
                 set("subjects", subjects.into());
                 set("roleRef", of_group(role, name));
             }
@@ -167,7 +195,7 @@ mod tests {
         assert_eq!(expected.len(), 39 + 30 + 7 + 6);
 
         let release = Release::find("1.7").unwrap();
-        let objects = release.bootstrap_policy(false);
+        let objects: Vec<&Value> = release.bootstrap_policy(false).collect();
         assert_eq!(objects.len(), expected.len());
         for (object, (kind, namespace, name, body, role)) in objects.iter().zip(&expected) {
             assert_eq!(object["kind"].as_str(), Some(kind.as_str()));
@@ -186,9 +214,9 @@ mod tests {
     fn the_node_authorizer_leaves_nodes_without_a_binding() {
         let release = Release::find("1.7").unwrap();
         for (node_mode, subjects) in [(true, 0), (false, 1)] {
-            let objects = release.bootstrap_policy(node_mode);
-            let binding =
-                objects.iter().find(|o| o["kind"] == "ClusterRoleBinding" && o["metadata"]["name"] == "system:node");
+            let binding = release
+                .bootstrap_policy(node_mode)
+                .find(|o| o["kind"] == "ClusterRoleBinding" && o["metadata"]["name"] == "system:node");
             assert_eq!(binding.unwrap()["subjects"].as_array().unwrap().len(), subjects);
         }
     }

@@ -24,8 +24,7 @@ pub struct Release {
     version: &'static str,
     resources: Vec<ResourceType>,
     schema: Schema,
-    /// The default RBAC policy, without `Node` among the modes and with it.
-    bootstrap: [Vec<Value>; 2],
+    bootstrap: bootstrap::Policy,
 }
 
 static ALL: LazyLock<[Release; 1]> = LazyLock::new(|| {
@@ -33,7 +32,7 @@ static ALL: LazyLock<[Release; 1]> = LazyLock::new(|| {
         version: "1.7",
         resources: resources::parse(include_str!("v1_7/resources.txt")),
         schema: Schema::parse(include_str!("v1_7/types.txt")),
-        bootstrap: [false, true].map(|node_mode| bootstrap::objects(include_str!("v1_7/bootstrap.txt"), node_mode)),
+        bootstrap: bootstrap::Policy::parse(include_str!("v1_7/bootstrap.txt")),
     }]
 });
 
@@ -129,11 +128,10 @@ impl Release {
 
     /// The default RBAC objects as `rbac.authorization.k8s.io/v1beta1`, in the order of their creation.
     ///
-    /// `node_mode`: `Node` is among the authorization modes, so `system:node` is bound to nobody.
+    /// `node_mode`: `Node` is among the authorization modes, so `system:node` is bound to nobody; all else is the very same.
     /// Behaviour: `plugin/pkg/auth/authorizer/rbac/bootstrappolicy`, `pkg/registry/rbac/rest/storage_rbac.go`.
-    pub fn bootstrap_policy(&self, node_mode: bool) -> &[Value] {
-        let [without, with] = &self.bootstrap;
-        if node_mode { with } else { without }
+    pub fn bootstrap_policy(&self, node_mode: bool) -> impl Iterator<Item = &Value> {
+        self.bootstrap.objects(node_mode)
     }
 }
 

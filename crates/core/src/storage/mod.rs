@@ -76,7 +76,8 @@ pub struct Store {
 #[derive(Clone, Debug)]
 pub struct Format {
     release: &'static Release,
-    encryption: encryption::Config,
+    /// The transformers of the configured resources, by what their keys begin with.
+    transformers: Vec<(String, Transformer)>,
     /// Each write draws its nonce from a world of its own, so that it does not matter when its bytes are made.
     nonces: World,
 }
@@ -94,24 +95,23 @@ pub struct Stored {
 
 impl Format {
     /// The format of a server that starts in `world`.
-    pub fn new(release: &'static Release, encryption: encryption::Config, world: &mut World) -> Self {
+    pub fn new(release: &'static Release, encryption: &encryption::Config, world: &mut World) -> Self {
         let place = world.draw::<16>();
-        Self { release, encryption, nonces: world.apart(&place) }
+        let stored = release.resources().iter().filter(|it| it.storage_version == it.api_version);
+        let transformers = stored.map(|it| (it, encryption.transformer(it.group, it.resource)));
+        let configured = transformers.filter(|(_, transformer)| transformer.is_configured());
+        let transformers = configured.map(|(it, transformer)| (it.key("", ""), transformer.clone())).collect();
+        Self { release, transformers, nonces: world.apart(&place) }
     }
 
     /// The format of a server without encryption.
     pub fn plain(release: &'static Release) -> Self {
-        Self { release, encryption: encryption::Config::default(), nonces: World::new(Default::default(), "") }
+        Self { release, transformers: Vec::new(), nonces: World::new(Default::default(), "") }
     }
 
     fn transformer(&self, key: &str) -> &Transformer {
-        if self.encryption.is_empty() {
-            return encryption::plain();
-        }
-        match self.release.stored_at(key) {
-            Some(resource) => self.encryption.transformer(resource.group, resource.resource),
-            None => encryption::plain(),
-        }
+        let configured = self.transformers.iter().find(|(prefix, _)| key.starts_with(prefix));
+        configured.map_or(encryption::plain(), |(_, transformer)| transformer)
     }
 
     /// Why the server ends where it is to write to `key`; `None` where it can write.
@@ -261,6 +261,13 @@ impl Store {
         Some(Stored { bytes, parts, plain })
     }
 
+    /// The same objects as if nobody had asked for bytes yet: another server makes others of them.
+    pub fn unwritten(&self) -> Self {
+        let mut entries = (*self.entries).clone();
+        entries.iter_mut().for_each(|(_, entry)| entry.bytes = OnceCell::new());
+        Self { entries: Rc::new(entries), ..*self }
+    }
+
     /// The server with this format ends: what it encrypted is encrypted now, before its keys are gone.
     pub fn close(&mut self, format: &Format) {
         for (key, entry) in Rc::make_mut(&mut self.entries).iter_mut() {
@@ -388,7 +395,7 @@ mod tests {
             }
         };
         let mut world = World::new(Default::default(), "store");
-        Format::new(Release::find("1.7").unwrap(), config, &mut world)
+        Format::new(Release::find("1.7").unwrap(), &config, &mut world)
     }
 
     const KEY: &str = "/registry/configmaps/default/a";

@@ -28,7 +28,7 @@ fn cluster(world: &mut World) -> Cluster {
 fn format(world: &mut World, provider: &str) -> Format {
     let config =
         format!("{{kind: EncryptionConfig, resources: [{{resources: [secrets], providers: [{{{provider}}}]}}]}}");
-    Format::new(Release::find("1.7").unwrap(), Config::parse(&config).unwrap(), world)
+    Format::new(Release::find("1.7").unwrap(), &Config::parse(&config).unwrap(), world)
 }
 
 fn admin() -> User {

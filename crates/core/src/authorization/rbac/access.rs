@@ -198,7 +198,7 @@ subjects: [{kind: User, name: joe}]
     #[test]
     fn who_can_and_the_authorizer_agree_on_the_default_policy() {
         let mut resolver = RuleResolver::default();
-        for object in Release::newest().bootstrap_policy(false).iter().cloned() {
+        for object in Release::newest().bootstrap_policy(false).cloned() {
             resolver.upsert(&Rc::new(manifest::Object::new(object, None)));
         }
         let mut asked = 0;

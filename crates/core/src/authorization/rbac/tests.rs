@@ -873,7 +873,7 @@ fn bindings_that_grant_nothing_are_told() {
 fn the_default_policy_has_no_faults() {
     use crate::release::Release;
     let release = Release::find("1.7").unwrap();
-    let texts = release.bootstrap_policy(true).iter().map(crate::manifest::yaml::to_string).collect::<Vec<_>>();
+    let texts = release.bootstrap_policy(true).map(crate::manifest::yaml::to_string).collect::<Vec<_>>();
     let policy = written(&texts.join("---\n"));
     assert_eq!(policy.problems(release), []);
     let standing = policy.standing(release, 1000).unwrap();
