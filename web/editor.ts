@@ -300,12 +300,15 @@ const theme = EditorView.theme({
 });
 
 /**
- * Text typed over a selection. Left to itself, the browser's own editing carries the look of what was selected over to
- * the new text in a style attribute, and the page's policy complains.
+ * Text typed by key. Left to itself, the browser edits its own elements first and the editor reads from them what was typed, which
+ * takes several milliseconds; and it carries the look of what was selected over to the new text in a style attribute, of
+ * which the page's policy complains.
  */
-function replaceSelection(event: InputEvent, view: EditorView): boolean {
+function type(event: InputEvent, view: EditorView): boolean {
   if (event.inputType !== "insertText" || event.isComposing || event.data === null) return false;
-  if (view.state.selection.ranges.every((range) => range.empty)) return false;
+  // What a keyboard on the screen or an accent menu puts in the place of letters before the cursor.
+  const replaces = event.getTargetRanges().some((range) => !range.collapsed);
+  if (replaces && view.state.selection.ranges.every((range) => range.empty)) return false;
   view.dispatch(view.state.replaceSelection(event.data), { scrollIntoView: true, userEvent: "input.type" });
   event.preventDefault();
   return true;
@@ -342,7 +345,7 @@ export class Editor {
         // Tab stops here anyway; said aloud, so that tools which look for a stop in what scrolls find it.
         EditorView.contentAttributes.of({ tabindex: "0", "aria-label": label, spellcheck: "false", autocapitalize: "off" }),
         keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
-        EditorView.domEventHandlers({ beforeinput: replaceSelection }),
+        EditorView.domEventHandlers({ beforeinput: type }),
         EditorView.updateListener.of((update) => {
           if (update.selectionSet || update.docChanged) {
             const line = update.state.doc.lineAt(update.state.selection.main.head).number;

@@ -21,13 +21,16 @@ const LONGEST_KEPT = 1_000_000;
 
 /** The views, each loaded when it is first shown; the first one is what the page is for. */
 const views: { name: string; load: () => Promise<View<Part>> }[] = [
-  { name: "Verdict", load: async () => verdict },
+  { name: "Verdict", load: () => Promise.resolve(verdict) },
   { name: "Graph", load: async () => (await import("./views/graph.ts")).view },
   { name: "etcd", load: async () => (await import("./views/etcd.ts")).view },
   { name: "Audit", load: async () => (await import("./views/audit.ts")).view },
   { name: "Access", load: async () => (await import("./views/access.ts")).view },
   { name: "Inspect", load: async () => (await import("./views/inspect.ts")).view },
 ];
+
+/** Those of them that are there. */
+const loaded: (View<Part> | undefined)[] = [verdict];
 
 let doc = new Document("");
 let fileEditors: Editor[] = [];
@@ -112,7 +115,7 @@ const engine = new Engine({
 }, isEmbedded());
 
 const fileTabs = new Tabs(byId("file-tabs"), () => undefined);
-const viewTabs = new Tabs(byId("view-tabs"), (index) => void draw(index));
+const viewTabs = new Tabs(byId("view-tabs"), draw);
 const panels = views.map(() => element("div", { class: "view", tabindex: "0" }));
 byId("view-panels").append(...panels);
 viewTabs.set(views.map(({ name }, index) => ({ name, panel: panels[index] as HTMLElement })));
@@ -176,7 +179,7 @@ function select(wanted: Selection): void {
   if (wanted.step !== selection.step) here = undefined;
   selection = { step: wanted.step, exchange: Math.min(exchange, (step?.exchanges.length ?? 0) - 1) };
   mark();
-  void draw(viewTabs.current);
+  draw(viewTabs.current);
   announce();
 }
 
@@ -204,12 +207,21 @@ function stepAt(line: number): number {
   });
 }
 
-async function draw(index: number): Promise<void> {
+/** Draws a view: at once, where all that it needs is there. */
+function draw(index: number): void {
+  const view = loaded[index];
+  const panel = panels[index];
+  if (latest && panel && view && !view.needs) view.show(panel, latest.report as With<Part>, selection, page);
+  else void fetchAndDraw(index);
+}
+
+async function fetchAndDraw(index: number): Promise<void> {
   const entry = views[index];
   const panel = panels[index];
   if (!entry || !panel || !latest) return;
   try {
     const view = await entry.load().catch(() => Promise.reject(new Incomplete()));
+    loaded[index] = view;
     const { report } = latest;
     if (view.needs === "graph") report.graph ??= await engine.call("graph");
     if (view.needs === "etcd") report.etcd ??= await engine.call("etcd");

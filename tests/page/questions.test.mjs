@@ -17,7 +17,7 @@ function answer(number, script) {
 const blank = fence("yaml", "cluster.yaml", "") + fence("sh", "", "");
 
 const role = `kind: Role
-apiVersion: rbac.authorization.k8s.io/v1beta1
+apiVersion: rbac.authorization.k8s.io/v1
 metadata: {namespace: shop, name: developer}
 rules:
 - apiGroups: [""]
@@ -28,7 +28,7 @@ rules:
   verbs: [get]
 ---
 kind: RoleBinding
-apiVersion: rbac.authorization.k8s.io/v1beta1
+apiVersion: rbac.authorization.k8s.io/v1
 metadata: {namespace: shop, name: developers}
 subjects: [{kind: User, name: jane}]
 roleRef: {kind: Role, name: developer}`;

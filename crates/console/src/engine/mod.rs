@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
-use portcullis_core::apiserver::cluster::Loaded;
+use portcullis_core::apiserver::cluster::{Loaded, unserved_versions};
 use portcullis_core::apiserver::{File, Files};
 use portcullis_core::manifest::{Diagnostic, Object, Reading, Severity};
 use portcullis_core::release::Release;
@@ -320,7 +320,10 @@ impl Engine {
             Some(at) => self.clusters.remove(at),
             None => Cluster::new(started, objects, &|done, total| self.tell("load", done, total)),
         };
+        let release = cluster.session.release();
         self.clusters.truncate(if cluster.objects.len() > LARGE { 0 } else { CLUSTERS - 1 });
+        let objects = cluster.objects.iter().zip(&cluster.loaded).map(|(object, (loaded, _))| (&**object, loaded));
+        diagnostics.extend(unserved_versions(release, objects));
         diagnostics.extend(cluster.diagnostics());
         let session = cluster.session.clone();
         self.clusters.insert(0, cluster);

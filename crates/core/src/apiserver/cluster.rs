@@ -75,8 +75,18 @@ pub struct Loaded {
     uid: Option<Rc<str>>,
     /// Whether nothing else that is loaded or made depends on it, but for the graph.
     alone: bool,
+    /// The `apiVersion` as which it was read, where its own is none of the release.
+    read_as: Option<&'static str>,
     /// What is to be said of it.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// An object as the release can read it, and what is to be said of that.
+struct AsRead {
+    object: Rc<Object>,
+    /// As [`Loaded::read_as`].
+    read_as: Option<&'static str>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 /// An object as found, ready for the store but for what the cluster gives it.
@@ -224,12 +234,21 @@ impl Cluster {
     /// an error, and the revision and the UID that it would have are nobody's; what the server would refuse is taken with a
     /// warning.
     pub fn load(&mut self, objects: Vec<Object>, world: &mut World) -> Vec<Diagnostic> {
-        objects.into_iter().flat_map(|object| self.load_object(&Rc::new(object), world).diagnostics).collect()
+        let load = |object| {
+            let object = Rc::new(object);
+            let loaded = self.load_object(&object, world);
+            (object, loaded)
+        };
+        let loaded: Vec<_> = objects.into_iter().map(load).collect();
+        let mut diagnostics =
+            unserved_versions(self.release, loaded.iter().map(|(object, loaded)| (&**object, loaded)));
+        diagnostics.extend(loaded.into_iter().flat_map(|(_, loaded)| loaded.diagnostics));
+        diagnostics
     }
 
     /// Takes one object as found: see [`Cluster::load`].
     pub fn load_object(&mut self, object: &Rc<Object>, world: &mut World) -> Loaded {
-        let (object, diagnostics) = self.as_text(object);
+        let AsRead { object, read_as, diagnostics } = self.as_read(object);
         let mut found = find(self.release, &object);
         let mut alone = found.as_ref().map_or(true, Found::is_alone);
         if let Ok(Found { value, .. }) = &mut found
@@ -243,7 +262,7 @@ impl Cluster {
         alone &= old.is_none();
         let uid = object.uid().is_empty().then(|| old.unwrap_or_else(|| self.new_uid(world)).into());
         let revision = self.store.revision() + 1;
-        let place = Loaded { key: None, revision, uid, alone, diagnostics };
+        let place = Loaded { key: None, revision, uid, alone, read_as, diagnostics };
         let (loaded, object) = self.place(&object, found, place, world);
         if let Some(object) = object {
             self.authorizers.informers_mut().upsert(&object);
@@ -255,7 +274,7 @@ impl Cluster {
     /// Takes `object` in the place of what was loaded before: the cluster is then as if it had been loaded at that time.
     /// `None` where more than the one object would have become otherwise; the cluster is as it was.
     pub fn load_instead(&mut self, before: &Loaded, object: &Rc<Object>, world: &mut World) -> Option<Loaded> {
-        let (object, diagnostics) = self.as_text(object);
+        let AsRead { object, read_as, diagnostics } = self.as_read(object);
         let found = find(self.release, &object);
         let old = match &before.key {
             Some(key) => {
@@ -288,7 +307,7 @@ impl Cluster {
         if let Some(key) = &before.key {
             self.store.withdraw(key);
         }
-        let place = Loaded { key: None, diagnostics, ..before.clone() };
+        let place = Loaded { key: None, read_as, diagnostics, ..before.clone() };
         let (loaded, new) = self.place(&object, found, place, world);
         let told = || {
             let entries = self.store.range("").map(|(_, entry)| entry);
@@ -324,14 +343,18 @@ impl Cluster {
         (place, stored)
     }
 
-    /// The object with words that stand for text as text, and what is to be said of them.
-    fn as_text(&self, object: &Rc<Object>) -> (Rc<Object>, Vec<Diagnostic>) {
+    /// The object in a version that the release knows, with words that stand for text as text.
+    fn as_read(&self, object: &Rc<Object>) -> AsRead {
         let mut object = object.clone();
         let mut diagnostics = Vec::new();
+        let read_as = served_instead(self.release, object.api_version(), object.kind());
+        if let Some(version) = read_as {
+            set(&mut Rc::make_mut(&mut object).value, &["apiVersion"], Some(version.into()));
+        }
         if object.origin.as_ref().is_some_and(|origin| origin.has_spellings()) {
             diagnostics = read_words_as_text(self.release, Rc::make_mut(&mut object));
         }
-        (object, diagnostics)
+        AsRead { object, read_as, diagnostics }
     }
 
     /// Gives the key, the object and a warning, or why it is left out.
@@ -357,6 +380,8 @@ impl Cluster {
             set(&mut value, &["metadata", "creationTimestamp"], created);
         }
         let wrong = rest::validate(hub, &value);
+        let gathers = |value: &Value| value.get("aggregationRule").is_some() && list(value, "rules").is_empty();
+        let is_lost = gathers(&object.value) && !gathers(&value);
         if hub.kind == "Service" && text(&value, "spec.clusterIP").is_empty() {
             // A full range leaves it without.
             let _ = rest::allocate(self, hub, &mut value, world);
@@ -368,7 +393,11 @@ impl Cluster {
         let kind = hub.kind;
         let warning = wrong
             .map(|reason| format!("The API server would refuse {kind} {name:?}: {reason}. It is loaded as found."));
-        Ok((key, object, warning))
+        let lost = is_lost.then(|| {
+            let release = self.release.version();
+            format!("Kubernetes {release} does not aggregate roles: {kind} {name:?} has no rules but those that stand in it, none.")
+        });
+        Ok((key, object, warning.or(lost)))
     }
 
     /// `pod` on `node`, as a Binding makes it: with the condition `PodScheduled`.
@@ -383,6 +412,39 @@ impl Cluster {
         let value = self.release.canonical("v1", "Pod", value).unwrap_or(kept);
         Object { creation_nanos: pod.creation_nanos, ..Object::new(value, pod.origin.clone()) }
     }
+}
+
+/// The version that stands for one which the release does not have: the kind's own of the same group. Other releases moved
+/// kinds from version to version, mostly as they were.
+fn served_instead(release: &'static Release, api_version: &str, kind: &str) -> Option<&'static str> {
+    if release.resource_of(api_version, kind).is_some() {
+        return None;
+    }
+    let (group, _) = api_version.split_once('/').unwrap_or(("", api_version));
+    let mut known = release.resources().iter().filter(|it| it.kind == kind && it.group == group);
+    let newest = known.clone().find(|it| it.api_version == it.storage_version);
+    newest.or_else(|| known.next()).map(|it| it.api_version)
+}
+
+/// What is to be said of objects whose `apiVersion` is none of the release: once for each version, at its first object.
+pub fn unserved_versions<'a>(
+    release: &Release,
+    loaded: impl Iterator<Item = (&'a Object, &'a Loaded)>,
+) -> Vec<Diagnostic> {
+    let mut versions: SortedMap<(&str, &str), (&Object, usize)> = SortedMap::new();
+    for (object, loaded) in loaded {
+        let Some(read_as) = loaded.read_as else { continue };
+        versions.get_or_insert_with((object.api_version(), read_as), || (object, 0)).1 += 1;
+    }
+    let release = release.version();
+    let warn = |((given, read_as), (object, count)): (&(&str, &str), &(&Object, usize))| {
+        let objects = if *count == 1 { "One object is".to_owned() } else { format!("{count} objects are") };
+        let message = format!("Kubernetes {release} has no {given}. {objects} read as {read_as} instead.");
+        let place = object.origin.as_ref().map(|origin| origin.place(&[PathStep::Key("apiVersion")]));
+        let (file, line) = place.map_or_else(|| (Rc::from(""), 0), |place| (place.file, place.line));
+        Diagnostic { severity: Severity::Warning, file, line, column: 0, message }
+    };
+    versions.iter().map(warn).collect()
 }
 
 /// The object as the store would hold it, or why it is left out.

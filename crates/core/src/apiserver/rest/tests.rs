@@ -184,9 +184,9 @@ fn a_cluster_is_loaded_as_found() {
     assert!(messages[1].starts_with("Kubernetes 1.7 has no kind \"Gadget\""));
     assert!(messages[1].ends_with("Check `apiVersion` and `kind`, or choose another release."));
     assert!(messages[2].starts_with("ConfigMap \"c\" cannot be read"));
-    let newer = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "r"}});
+    let elsewhere = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "d"}});
     for (object, hint) in [
-        (newer, "It has one in rbac.authorization.k8s.io/v1beta1, rbac.authorization.k8s.io/v1alpha1."),
+        (elsewhere, "It has one in extensions/v1beta1."),
         (json!({"metadata": {"name": "x"}}), "Every object says its `apiVersion` and `kind`."),
     ] {
         let messages = load(&mut cluster, &mut world, &[object]);
@@ -198,6 +198,33 @@ fn a_cluster_is_loaded_as_found() {
     // As found: nobody schedules it.
     cluster.settle(&mut world);
     assert_eq!(text(object(&cluster, "/registry/pods/default/p").unwrap(), "spec.nodeName"), "");
+}
+
+#[test]
+fn what_another_release_has_in_another_version_is_loaded_with_a_warning() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    let rules = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]);
+    let role = |kind: &str, name: &str, rules: &Value| json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "rules": rules});
+    let mut gathering = role("ClusterRole", "all", &json!([]));
+    gathering["aggregationRule"] = json!({"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]});
+    let mut gathered = gathering.clone();
+    (gathered["metadata"]["name"], gathered["rules"]) = (json!("gathered"), rules.clone());
+    let messages = load(&mut cluster, &mut world, &[role("Role", "r", &rules), gathering, gathered]);
+    assert_eq!(
+        messages,
+        [
+            "Kubernetes 1.7 has no rbac.authorization.k8s.io/v1. 3 objects are read as rbac.authorization.k8s.io/v1beta1 instead.",
+            "Kubernetes 1.7 does not aggregate roles: ClusterRole \"all\" has no rules but those that stand in it, none.",
+        ]
+    );
+    for key in ["/registry/roles/default/r", "/registry/clusterroles/gathered"] {
+        let role = object(&cluster, key).unwrap();
+        assert_eq!(
+            (text(role, "apiVersion"), &role["rules"][0]["verbs"]),
+            ("rbac.authorization.k8s.io/v1beta1", &json!(["get"]))
+        );
+    }
 }
 
 #[test]
