@@ -13,6 +13,8 @@ const DEPTH: usize = 50;
 pub struct Pattern {
     code: Vec<Code>,
     ignore_case: bool,
+    /// With what every match begins.
+    head: String,
 }
 
 /// How a pattern is written.
@@ -66,9 +68,13 @@ impl Pattern {
             }
             node
         };
-        let mut pattern = Self { code: Vec::new(), ignore_case };
+        let mut pattern = Self { code: Vec::new(), ignore_case, head: String::new() };
         pattern.emit(&node)?;
         pattern.code.push(Code::Found);
+        if !ignore_case {
+            let literal = |code: &Code| if let Code::Char(char) = code { Some(*char) } else { None };
+            pattern.head = pattern.code.iter().map_while(literal).collect();
+        }
         Ok(pattern)
     }
 
@@ -137,6 +143,7 @@ impl Pattern {
         let mut threads = Threads::new(self.code.len());
         let mut next = Threads::new(self.code.len());
         let mut best: Option<(usize, usize)> = None;
+        let from = from + line.get(from..)?.find(&self.head)?;
         let text = line.get(from..)?;
         let ends = [(text.len(), None)];
         for (at, char) in text.char_indices().map(|(at, char)| (at, Some(char))).chain(ends) {
@@ -404,6 +411,8 @@ mod tests {
             ("()", Extended, "a", Some("")),
             ("a||b", Extended, "b", Some("b")),
             ("\\.", Basic, "a.b", Some(".")),
+            ("aab", Basic, "aaab", Some("aab")),
+            ("ab+", Extended, "aacabb", Some("abb")),
         ] {
             let pattern = Pattern::new(pattern, syntax, false).unwrap();
             assert_eq!(
