@@ -157,7 +157,7 @@ impl Cluster {
     /// Has what `first` made, if this server, which started in the world `before`, would make the same.
     pub(super) fn start_as(&mut self, first: &FirstStart, before: &World, world: &mut World) -> bool {
         let [then, after] = &first.worlds;
-        if self.store.revision() != Store::default().revision()
+        if !self.store.is_new()
             || self.release.version() != first.release.version()
             || self.authorizers.modes() != first.modes
             || self.admission != first.admission
@@ -395,7 +395,9 @@ impl Cluster {
             .map(|reason| format!("The API server would refuse {kind} {name:?}: {reason}. It is loaded as found."));
         let lost = is_lost.then(|| {
             let release = self.release.version();
-            format!("Kubernetes {release} does not aggregate roles: {kind} {name:?} has no rules but those that stand in it, none.")
+            format!(
+                "Kubernetes {release} does not aggregate roles: {kind} {name:?} has the rules that stand in it, none."
+            )
         });
         Ok((key, object, warning.or(lost)))
     }
@@ -420,10 +422,21 @@ fn served_instead(release: &'static Release, api_version: &str, kind: &str) -> O
     if release.resource_of(api_version, kind).is_some() {
         return None;
     }
-    let (group, _) = api_version.split_once('/').unwrap_or(("", api_version));
+    // The core group has had one version only.
+    let (group, _) = api_version.split_once('/').filter(|(_, version)| is_version(version))?;
     let mut known = release.resources().iter().filter(|it| it.kind == kind && it.group == group);
     let newest = known.clone().find(|it| it.api_version == it.storage_version);
     newest.or_else(|| known.next()).map(|it| it.api_version)
+}
+
+/// Whether a word has the form `v1`, `v2beta3`.
+fn is_version(word: &str) -> bool {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let Some(rest) = word.strip_prefix('v') else { return false };
+    let (major, rest) = rest.split_at(digits(rest));
+    let level = rest.strip_prefix("alpha").or_else(|| rest.strip_prefix("beta"));
+    !major.is_empty()
+        && (rest.is_empty() || level.is_some_and(|number| !number.is_empty() && digits(number) == number.len()))
 }
 
 /// What is to be said of objects whose `apiVersion` is none of the release: once for each version, at its first object.

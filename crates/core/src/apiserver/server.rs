@@ -103,7 +103,7 @@ impl Server {
                 Err((message, exit)) => return Err(Stopped { store, message, exit, read: false }),
             };
         let before = if let Earlier::Stopped(before) = earlier { Some(before) } else { None };
-        let (is_first, start) = (store.is_empty(), world.clone());
+        let (is_first, start) = (store.is_new(), world.clone());
         let format = Format::new(release, &encryption, world);
         let mut store = store;
         let reread = match store.open(&format) {

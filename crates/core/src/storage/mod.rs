@@ -169,6 +169,11 @@ impl Store {
         self.entries.is_empty()
     }
 
+    /// Whether nothing was ever written.
+    pub fn is_new(&self) -> bool {
+        self.revision == Self::default().revision
+    }
+
     /// What `key` holds.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.entries.get(key)

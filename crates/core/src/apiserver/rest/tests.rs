@@ -184,10 +184,19 @@ fn a_cluster_is_loaded_as_found() {
     assert!(messages[1].starts_with("Kubernetes 1.7 has no kind \"Gadget\""));
     assert!(messages[1].ends_with("Check `apiVersion` and `kind`, or choose another release."));
     assert!(messages[2].starts_with("ConfigMap \"c\" cannot be read"));
+    let typed = |version: &str| {
+        let version = format!("rbac.authorization.k8s.io/{version}");
+        json!({"apiVersion": version, "kind": "Role", "metadata": {"name": "r"}})
+    };
     let elsewhere = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "d"}});
     for (object, hint) in [
         (elsewhere, "It has one in extensions/v1beta1."),
         (json!({"metadata": {"name": "x"}}), "Every object says its `apiVersion` and `kind`."),
+        (json!({"kind": "Pod", "metadata": {"name": "x"}}), "Every object says its `apiVersion` and `kind`."),
+        (json!({"apiVersion": "v2", "kind": "Pod", "metadata": {"name": "x"}}), "It has one in v1."),
+        (typed("v1bta1"), "It has one in rbac.authorization.k8s.io/v1beta1, rbac.authorization.k8s.io/v1alpha1."),
+        (typed("v"), "It has one in rbac.authorization.k8s.io/v1beta1, rbac.authorization.k8s.io/v1alpha1."),
+        (typed("v1beta"), "It has one in rbac.authorization.k8s.io/v1beta1, rbac.authorization.k8s.io/v1alpha1."),
     ] {
         let messages = load(&mut cluster, &mut world, &[object]);
         assert!(messages[0].ends_with(hint), "{messages:?}");
@@ -202,10 +211,13 @@ fn a_cluster_is_loaded_as_found() {
 
 #[test]
 fn what_another_release_has_in_another_version_is_loaded_with_a_warning() {
+    fn role(kind: &str, name: &str, rules: &Value) -> Value {
+        let version = "rbac.authorization.k8s.io/v1";
+        json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "rules": rules})
+    }
     let mut world = world();
     let mut cluster = cluster(&mut world);
     let rules = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]);
-    let role = |kind: &str, name: &str, rules: &Value| json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "rules": rules});
     let mut gathering = role("ClusterRole", "all", &json!([]));
     gathering["aggregationRule"] = json!({"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]});
     let mut gathered = gathering.clone();
@@ -215,7 +227,7 @@ fn what_another_release_has_in_another_version_is_loaded_with_a_warning() {
         messages,
         [
             "Kubernetes 1.7 has no rbac.authorization.k8s.io/v1. 3 objects are read as rbac.authorization.k8s.io/v1beta1 instead.",
-            "Kubernetes 1.7 does not aggregate roles: ClusterRole \"all\" has no rules but those that stand in it, none.",
+            "Kubernetes 1.7 does not aggregate roles: ClusterRole \"all\" has the rules that stand in it, none.",
         ]
     );
     for key in ["/registry/roles/default/r", "/registry/clusterroles/gathered"] {
