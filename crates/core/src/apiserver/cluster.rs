@@ -75,17 +75,18 @@ pub struct Loaded {
     uid: Option<Rc<str>>,
     /// Whether nothing else that is loaded or made depends on it, but for the graph.
     alone: bool,
-    /// The `apiVersion` as which it was read, where its own is none of the release.
-    read_as: Option<&'static str>,
+    read_as: Option<ReadAs>,
     /// What is to be said of it.
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// The `apiVersion` of an object, which is none of the release, and the one as which it was read.
+type ReadAs = (Rc<str>, &'static str);
+
 /// An object as the release can read it, and what is to be said of that.
 struct AsRead {
     object: Rc<Object>,
-    /// As [`Loaded::read_as`].
-    read_as: Option<&'static str>,
+    read_as: Option<ReadAs>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -347,10 +348,12 @@ impl Cluster {
     fn as_read(&self, object: &Rc<Object>) -> AsRead {
         let mut object = object.clone();
         let mut diagnostics = Vec::new();
-        let read_as = served_instead(self.release, object.api_version(), object.kind());
-        if let Some(version) = read_as {
+        let instead = served_instead(self.release, object.api_version(), object.kind());
+        let read_as = instead.map(|version| {
+            let given = object.api_version().into();
             set(&mut Rc::make_mut(&mut object).value, &["apiVersion"], Some(version.into()));
-        }
+            (given, version)
+        });
         if object.origin.as_ref().is_some_and(|origin| origin.has_spellings()) {
             diagnostics = read_words_as_text(self.release, Rc::make_mut(&mut object));
         }
@@ -444,13 +447,13 @@ pub fn unserved_versions<'a>(
     release: &Release,
     loaded: impl Iterator<Item = (&'a Object, &'a Loaded)>,
 ) -> Vec<Diagnostic> {
-    let mut versions: SortedMap<(&str, &str), (&Object, usize)> = SortedMap::new();
+    let mut versions: SortedMap<&ReadAs, (&Object, usize)> = SortedMap::new();
     for (object, loaded) in loaded {
-        let Some(read_as) = loaded.read_as else { continue };
-        versions.get_or_insert_with((object.api_version(), read_as), || (object, 0)).1 += 1;
+        let Some(read_as) = &loaded.read_as else { continue };
+        versions.get_or_insert_with(read_as, || (object, 0)).1 += 1;
     }
     let release = release.version();
-    let warn = |((given, read_as), (object, count)): (&(&str, &str), &(&Object, usize))| {
+    let warn = |((given, read_as), (object, count)): (&&ReadAs, &(&Object, usize))| {
         let objects = if *count == 1 { "One object is".to_owned() } else { format!("{count} objects are") };
         let message = format!("Kubernetes {release} has no {given}. {objects} read as {read_as} instead.");
         let place = object.origin.as_ref().map(|origin| origin.place(&[PathStep::Key("apiVersion")]));
