@@ -20,17 +20,14 @@ const KEPT = "portcullis.document";
 const LONGEST_KEPT = 1_000_000;
 
 /** The views, each loaded when it is first shown; the first one is what the page is for. */
-const views: { name: string; load: () => Promise<View<Part>> }[] = [
-  { name: "Verdict", load: () => Promise.resolve(verdict) },
+const views: { name: string; view?: View<Part>; load: () => Promise<View<Part>> }[] = [
+  { name: "Verdict", view: verdict, load: () => Promise.resolve(verdict) },
   { name: "Graph", load: async () => (await import("./views/graph.ts")).view },
   { name: "etcd", load: async () => (await import("./views/etcd.ts")).view },
   { name: "Audit", load: async () => (await import("./views/audit.ts")).view },
   { name: "Access", load: async () => (await import("./views/access.ts")).view },
   { name: "Inspect", load: async () => (await import("./views/inspect.ts")).view },
 ];
-
-/** Those of them that are there. */
-const loaded: (View<Part> | undefined)[] = [verdict];
 
 let doc = new Document("");
 let fileEditors: Editor[] = [];
@@ -209,7 +206,7 @@ function stepAt(line: number): number {
 
 /** Draws a view: at once, where all that it needs is there. */
 function draw(index: number): void {
-  const view = loaded[index];
+  const view = views[index]?.view;
   const panel = panels[index];
   if (latest && panel && view && !view.needs) view.show(panel, latest.report as With<Part>, selection, page);
   else void fetchAndDraw(index);
@@ -221,7 +218,7 @@ async function fetchAndDraw(index: number): Promise<void> {
   if (!entry || !panel || !latest) return;
   try {
     const view = await entry.load().catch(() => Promise.reject(new Incomplete()));
-    loaded[index] = view;
+    entry.view = view;
     const { report } = latest;
     if (view.needs === "graph") report.graph ??= await engine.call("graph");
     if (view.needs === "etcd") report.etcd ??= await engine.call("etcd");

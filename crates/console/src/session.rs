@@ -122,10 +122,7 @@ impl Session {
 
     /// The same; what a server made at its first start in the session `like` is not made again where it would be the same.
     pub(crate) fn restart_like(&mut self, like: Option<&Self>, flags: &[String]) -> Result<(), (u8, String)> {
-        let first = like.and_then(|like| match &like.machine {
-            Machine::Running(server) => server.first_start(),
-            Machine::Stopped(..) => None,
-        });
+        let first = like.and_then(|like| like.server()?.first_start());
         let (store, before) = match std::mem::take(&mut self.machine) {
             Machine::Running(server) => {
                 let before = Box::new(server.cluster().before());
@@ -262,8 +259,7 @@ impl Session {
 
     /// Notices that the server ended by itself, and says what it printed.
     fn bury(&mut self) -> Option<String> {
-        let Machine::Running(server) = &self.machine else { return None };
-        let message = server.ended()?;
+        let message = self.server()?.ended()?;
         if let Machine::Running(server) = std::mem::take(&mut self.machine) {
             self.machine = Machine::Stopped(server.stop(), None);
         }
@@ -353,10 +349,7 @@ impl Session {
         ];
         let refused = (7, format!("Failed to connect to {host} port {port}: Connection refused"));
         let loopback = matches!(host, "localhost" | "127.0.0.1");
-        let insecure_port = match &self.machine {
-            Machine::Running(server) => server.insecure_port(),
-            Machine::Stopped(..) => None,
-        };
+        let insecure_port = self.server().and_then(Server::insecure_port);
         request.insecure = loopback && insecure_port.is_some_and(|open| open.to_string() == port);
         if port != "6443" && !(port == "443" && names.contains(&host)) && !request.insecure {
             return Err(if loopback { refused } else { (6, format!("Could not resolve host: {host}")) });
@@ -473,8 +466,12 @@ impl Session {
 
     /// The server's cluster; `None` where no server runs.
     pub(crate) fn cluster(&self) -> Option<&Cluster> {
+        self.server().map(Server::cluster)
+    }
+
+    fn server(&self) -> Option<&Server> {
         match &self.machine {
-            Machine::Running(server) => Some(server.cluster()),
+            Machine::Running(server) => Some(server),
             Machine::Stopped(..) => None,
         }
     }

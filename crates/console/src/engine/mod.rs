@@ -320,10 +320,7 @@ impl Engine {
             Some(at) => self.clusters.remove(at),
             None => Cluster::new(started, objects, &|done, total| self.tell("load", done, total)),
         };
-        let release = cluster.session.release();
         self.clusters.truncate(if cluster.objects.len() > LARGE { 0 } else { CLUSTERS - 1 });
-        let objects = cluster.objects.iter().zip(&cluster.loaded).map(|(object, (loaded, _))| (&**object, loaded));
-        diagnostics.extend(unserved_versions(release, objects));
         diagnostics.extend(cluster.diagnostics());
         let session = cluster.session.clone();
         self.clusters.insert(0, cluster);
@@ -387,12 +384,16 @@ impl Cluster {
 
     /// What is to be said of the objects, where they stand now.
     fn diagnostics(&self) -> impl Iterator<Item = Diagnostic> + use<'_> {
-        self.objects.iter().zip(&self.loaded).flat_map(|(object, (loaded, before))| {
+        let all = || self.objects.iter().zip(&self.loaded);
+        let versions =
+            unserved_versions(self.session.release(), all().map(|(object, (loaded, _))| (&**object, loaded)));
+        let each = all().flat_map(|(object, (loaded, before))| {
             loaded.diagnostics.iter().map(move |diagnostic| Diagnostic {
                 line: diagnostic.line.wrapping_add(line(object).wrapping_sub(*before)),
                 ..diagnostic.clone()
             })
-        })
+        });
+        versions.into_iter().chain(each)
     }
 }
 

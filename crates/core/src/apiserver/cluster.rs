@@ -7,7 +7,7 @@ use super::controllers::TOKEN;
 use super::rest::{self, fill_system_fields, list, member, set, text};
 use crate::admission::Plugin;
 use crate::authentication::User;
-use crate::authorization::{Authorizers, Informers, Mode};
+use crate::authorization::{Authorizers, Informers};
 use crate::encryption::Failure;
 use crate::manifest::{Diagnostic, Object, PathStep, Severity, Value, json};
 use crate::release::{Release, ResourceType};
@@ -49,16 +49,9 @@ pub struct Before {
 /// makes the same, whatever else its flags say.
 #[derive(Clone, Debug)]
 pub struct FirstStart {
-    release: &'static Release,
-    modes: Vec<Mode>,
-    admission: Vec<Plugin>,
+    cluster: Cluster,
     /// The worlds before and afterwards.
     worlds: [World; 2],
-    store: Store,
-    informers: Informers,
-    defaults: Vec<DefaultObject>,
-    touched: Touched,
-    uids: Uids,
 }
 
 pub(super) type Touched = SortedMap<String, Option<Rc<Object>>>;
@@ -142,36 +135,26 @@ impl Cluster {
 
     /// What the server has made, which started over an empty etcd in the world `before`; now it is `after`.
     pub(super) fn first_start(&self, before: World, after: World) -> FirstStart {
-        FirstStart {
-            release: self.release,
-            modes: self.authorizers.modes().to_vec(),
-            admission: self.admission.clone(),
-            worlds: [before, after],
-            store: self.store.clone(),
-            informers: self.authorizers.informers().clone(),
-            defaults: self.defaults.clone(),
-            touched: self.touched.clone(),
-            uids: self.uids.clone(),
-        }
+        FirstStart { cluster: self.clone(), worlds: [before, after] }
     }
 
     /// Has what `first` made, if this server, which started in the world `before`, would make the same.
     pub(super) fn start_as(&mut self, first: &FirstStart, before: &World, world: &mut World) -> bool {
-        let [then, after] = &first.worlds;
+        let FirstStart { cluster: made, worlds: [then, after] } = first;
         if !self.store.is_new()
-            || self.release.version() != first.release.version()
-            || self.authorizers.modes() != first.modes
-            || self.admission != first.admission
+            || self.release.version() != made.release.version()
+            || self.authorizers.modes() != made.authorizers.modes()
+            || self.admission != made.admission
             || before != then
-            || first.store.range("").any(|(key, _)| self.format.fails_to_write(key).is_some())
+            || made.store.range("").any(|(key, _)| self.format.fails_to_write(key).is_some())
         {
             return false;
         }
-        self.store = first.store.unwritten();
-        *self.authorizers.informers_mut() = first.informers.clone();
-        self.defaults.clone_from(&first.defaults);
-        self.touched.clone_from(&first.touched);
-        self.uids = first.uids.clone();
+        self.store = made.store.unwritten();
+        *self.authorizers.informers_mut() = made.authorizers.informers().clone();
+        self.defaults.clone_from(&made.defaults);
+        self.touched.clone_from(&made.touched);
+        self.uids = made.uids.clone();
         *world = after.clone();
         true
     }
@@ -231,9 +214,9 @@ impl Cluster {
 
     /// Takes objects as found: with their status, and with names that the server would refuse.
     ///
-    /// An object that is there already is replaced and keeps its UID. What is no object of the release is left out with
-    /// an error, and the revision and the UID that it would have are nobody's; what the server would refuse is taken with a
-    /// warning.
+    /// An object that is there already is replaced and keeps its UID. What is of another version of its group than
+    /// the release has is read in that one. What is no object of the release is left out with an error, and the revision and
+    /// the UID that it would have are nobody's; what the server would refuse is taken with a warning.
     pub fn load(&mut self, objects: Vec<Object>, world: &mut World) -> Vec<Diagnostic> {
         let load = |object| {
             let object = Rc::new(object);

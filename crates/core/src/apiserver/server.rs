@@ -114,7 +114,10 @@ impl Server {
         let objects = store.range("").filter_map(|(_, entry)| entry.object.as_ref().ok());
         authorizers.informers_mut().list(objects, before.map(|before| (&before.informers, &*reread)));
         let mut cluster = Cluster::new(release, store, format, authorizers, admission, world);
-        let is_known = matches!(earlier, Earlier::First(first) if cluster.start_as(first, &start, world));
+        let is_known = match earlier {
+            Earlier::First(first) => cluster.start_as(first, &start, world),
+            _ => false,
+        };
         if !is_known {
             bootstrap::run(&mut cluster, before, world);
         }
