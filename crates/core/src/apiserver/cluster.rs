@@ -408,8 +408,9 @@ fn served_instead(release: &'static Release, api_version: &str, kind: &str) -> O
     if release.resource_of(api_version, kind).is_some() {
         return None;
     }
-    // The core group has had one version only.
-    let (group, _) = api_version.split_once('/').filter(|(_, version)| is_version(version))?;
+    // The core group, which has no name, has had one version only.
+    let is_named = |(group, version): &(&str, &str)| !group.is_empty() && is_version(version);
+    let (group, _) = api_version.split_once('/').filter(is_named)?;
     let mut known = release.resources().iter().filter(|it| it.kind == kind && it.group == group);
     let newest = known.clone().find(|it| it.api_version == it.storage_version);
     newest.or_else(|| known.next()).map(|it| it.api_version)
@@ -432,7 +433,7 @@ pub fn unserved_versions<'a>(
 ) -> Vec<Diagnostic> {
     let mut versions: SortedMap<&ReadAs, (&Object, usize)> = SortedMap::new();
     for (object, loaded) in loaded {
-        let Some(read_as) = &loaded.read_as else { continue };
+        let (Some(read_as), Some(_)) = (&loaded.read_as, &loaded.key) else { continue };
         versions.get_or_insert_with(read_as, || (object, 0)).1 += 1;
     }
     let release = release.version();

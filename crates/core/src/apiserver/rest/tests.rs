@@ -194,6 +194,7 @@ fn a_cluster_is_loaded_as_found() {
         (json!({"metadata": {"name": "x"}}), "Every object says its `apiVersion` and `kind`."),
         (json!({"kind": "Pod", "metadata": {"name": "x"}}), "Every object says its `apiVersion` and `kind`."),
         (json!({"apiVersion": "v2", "kind": "Pod", "metadata": {"name": "x"}}), "It has one in v1."),
+        (json!({"apiVersion": "/v1", "kind": "Pod", "metadata": {"name": "x"}}), "It has one in v1."),
         (typed("v1bta1"), "It has one in rbac.authorization.k8s.io/v1beta1, rbac.authorization.k8s.io/v1alpha1."),
         (typed("v"), "It has one in rbac.authorization.k8s.io/v1beta1, rbac.authorization.k8s.io/v1alpha1."),
         (typed("v1beta"), "It has one in rbac.authorization.k8s.io/v1beta1, rbac.authorization.k8s.io/v1alpha1."),
