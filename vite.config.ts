@@ -4,13 +4,13 @@ import { docs } from "./docs/site.ts";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 
-/** The engine as `cargo xtask build` makes it for the page: its wasm in two parts. */
-const wasm = fileURLToPath(new URL("target/wasm-page/portcullis_wasm.js", import.meta.url));
+/** The engine as `cargo xtask build` makes it for the page: the first part of its wasm, and the whole. */
+const engine = (name: string) => fileURLToPath(new URL(`target/wasm-page/${name}.js`, import.meta.url));
 
 export default defineConfig({
   // Every address in the site is relative: it works from any path of any host.
   base: "./",
-  resolve: { alias: { "portcullis-wasm": wasm } },
+  resolve: { alias: { "portcullis-wasm": engine("portcullis_wasm"), "portcullis-whole": engine("portcullis_whole") } },
   plugins: [docs(root)],
   build: {
     target: "es2023",

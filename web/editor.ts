@@ -8,7 +8,7 @@
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { HighlightStyle, StreamLanguage, indentService, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, forEachDiagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
-import { EditorState, type Extension, RangeSet, StateEffect, StateField, type Text, type TransactionSpec } from "@codemirror/state";
+import { EditorState, type Extension, RangeSet, StateEffect, StateField, type Text, Transaction, type TransactionSpec } from "@codemirror/state";
 import {
   Decoration,
   type DecorationSet,
@@ -328,6 +328,10 @@ const languages: Record<Kind, Extension> = {
 
 export class Editor {
   readonly #view: EditorView;
+  /** Whether somebody has typed in it or moved its cursor. */
+  touched = false;
+  /** What is about to be drawn. */
+  #coming: Transaction[] = [];
 
   constructor(host: HTMLElement, label: string, kind: Kind, text: string | Text, listener: Listener) {
     const root = host.attachShadow({ mode: "open" });
@@ -347,6 +351,7 @@ export class Editor {
         keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
         EditorView.domEventHandlers({ beforeinput: type }),
         EditorView.updateListener.of((update) => {
+          this.touched ||= update.transactions.some((each) => each.annotation(Transaction.userEvent) !== undefined);
           if (update.selectionSet || update.docChanged) {
             const line = update.state.doc.lineAt(update.state.selection.main.head).number;
             if (line !== update.startState.doc.lineAt(update.startState.selection.main.head).number) listener.line?.(line);
@@ -358,30 +363,36 @@ export class Editor {
       state,
       parent: root,
       root,
-      dispatchTransactions(transactions, view) {
-        const text = transactions.at(-1)?.newDoc;
+      dispatchTransactions: (transactions, view) => {
+        this.#coming = [...transactions];
         try {
-          // Whoever hears of the text gets to work while the view is drawn.
-          if (text && transactions.some(({ docChanged }) => docChanged)) listener.change?.(text);
+          // What is said of the text at once is drawn with it.
+          if (transactions.some(({ docChanged }) => docChanged)) listener.change?.(this.#state.doc);
         } finally {
-          view.update(transactions);
+          const all = this.#coming;
+          this.#coming = [];
+          view.update(all);
         }
       },
     });
   }
 
+  get #state(): EditorState {
+    return this.#coming.at(-1)?.state ?? this.#view.state;
+  }
+
   get text(): string {
-    return this.#view.state.doc.toString();
+    return this.#state.doc.toString();
   }
 
   /** The cursor's line. */
   get line(): number {
-    return this.#view.state.doc.lineAt(this.#view.state.selection.main.head).number;
+    return this.#state.doc.lineAt(this.#state.selection.main.head).number;
   }
 
   /** Shows this instead of what was shown before. What is the same is left alone: an update of the view has the browser lay it out. */
   annotate({ marks: marked, problems, signs: beside }: Notes): void {
-    const { state } = this.#view;
+    const state = this.#state;
     const changes: TransactionSpec[] = [];
     const decorations = decorate(state.doc, marked);
     if (!RangeSet.eq([state.field(marks)], [decorations])) changes.push({ effects: setMarks.of(decorations) });
@@ -390,7 +401,9 @@ export class Editor {
     if (before && !RangeSet.eq([before], [markers])) changes.push({ effects: setSigns.of(markers) });
     const diagnostics = diagnosed(state.doc, problems);
     if (!diagnoses(state, diagnostics)) changes.push(setDiagnostics(state, diagnostics));
-    if (changes.length > 0) this.#view.dispatch(...changes);
+    if (changes.length === 0) return;
+    if (this.#coming.length > 0) this.#coming.push(state.update(...changes));
+    else this.#view.dispatch(...changes);
   }
 
   /** Brings lines into view, with the cursor at the first of them. */

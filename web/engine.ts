@@ -1,15 +1,19 @@
 /**
- * The engine in its worker, as the page sees it: a document goes in, a report comes out.
+ * The engine as the page sees it: a document goes in, a report comes out.
  *
- * Only the newest document counts, and of it the worker is told what changed. A worker that dies or does not answer is
- * replaced; what is typed is the page's, so nothing is lost with it. One that lacks the wasm for a document is replaced by one
- * that has it all, and nobody notices: that one is asked the same again.
+ * It runs in a worker. Only the newest document counts, and of it the worker is told what changed. A worker that dies or does not
+ * answer is replaced; what is typed is the page's, so nothing is lost with it.
+ *
+ * A message to a worker and back takes a browser longer than a short document takes the engine. So the page's own thread has an engine
+ * too, made of what the worker has loaded, and a document that takes no time worth a message is run there, within the key that
+ * changed it. One that takes longer is given up and goes to the worker, as do its next versions while they take as long.
  */
 
 import { Text } from "@codemirror/state";
 import type { Access, Asked, Graph, Inspection, Report, Stored } from "portcullis-wasm";
 import { type Difference, difference } from "./difference.ts";
 import type { Composed } from "./document.ts";
+import type { Parts, Runtime } from "./runtime.ts";
 import workerUrl from "./worker.ts?worker&url";
 
 /** What the worker can be asked besides reports: arguments and answer by name. */
@@ -37,22 +41,19 @@ export type Piece = { text: string } | { slices: number } | { like: number; diff
 export type Question =
   | { kind: "slice"; text: string }
   | { kind: "report"; id: number; pieces: Piece[] }
-  /** Nothing waits any more: all of the wasm may be loaded. */
-  | { kind: "rest" }
+  /** Nothing waits any more: all of the engine may be loaded. */
+  | { kind: "whole" }
   | ({ kind: "call"; id: number } & Call);
-
-/** What a worker is called, which tells it whether it is to have all of the wasm before it is ready. */
-export type WorkerName = "portcullis" | "portcullis, whole";
 
 /** From the worker. */
 export type Answer =
-  | { kind: "ready"; version: string }
-  /** All of the wasm is there: from now on no network is needed. */
-  | { kind: "complete" }
-  /** What was asked needs wasm that could not be loaded. */
+  | { kind: "ready" }
+  /** All of the engine is there: from now on no network is needed. A worker of one's own hands over what it is made of. */
+  | { kind: "complete"; parts?: Parts }
+  /** The document needs more of the engine, which is on its way. */
+  | { kind: "loading"; id: number }
+  /** What was asked needs more of the engine, which could not be loaded. */
   | { kind: "incomplete"; id: number }
-  /** A document needed wasm that was not there yet, and the worker has ended. */
-  | { kind: "lacking" }
   | { kind: "progress"; id: number; progress: Progress }
   | { kind: "report"; id: number; report: Report; milliseconds: number }
   | { kind: "answer"; id: number; answer: unknown }
@@ -89,6 +90,18 @@ const PATIENCE = 20_000;
 /** Texts longer than this are sent in slices, so that the page is never busy for long. */
 const SLICE = 1_000_000;
 
+/** How long the page's own thread may be held up, in milliseconds: browsers call a task long from here on. */
+const SHORT = 50;
+
+/** Documents of more characters are the worker's. */
+const SMALL = 50_000;
+
+/** These are about the document of the newest report. */
+const OF_NEWEST: readonly (keyof Calls)[] = ["graph", "etcd", "audit"];
+
+/** Safari has no word for it. */
+const whenIdle = (globalThis as { requestIdleCallback?: (call: () => void) => void }).requestIdleCallback ?? setTimeout;
+
 interface Policy {
   createScriptURL(url: string): string;
 }
@@ -114,17 +127,22 @@ export class Engine {
   #worker: Link;
   /** Whether the playgrounds of a page share one worker. What falls out with the others goes on alone. */
   #shared: boolean;
-  /** Whether a document has needed all of the wasm: then it is loaded before anything is answered. */
-  #whole = false;
   #ready = false;
-  /** Whether the worker has been told to load the rest. */
+  /** Whether the worker has been told to load the whole. */
   #loading = false;
-  /** Whether no worker is there, as the network failed. */
-  #none = false;
   #next = 1;
   #asked: { id: number; document: Composed; timer: number } | undefined;
   #waiting: Composed | undefined;
   #newest: Composed | undefined;
+  /** What had no report, as the network failed. */
+  #lacking: Composed | undefined;
+  /** The engine in the page's own thread: none before all is loaded, and none when it is dead. */
+  #near: Runtime | undefined;
+  #hadNear = false;
+  /** Whether that one has run the newest document and was quick. */
+  #quick = false;
+  /** How long the worker took for its last document, in milliseconds. */
+  #took = 0;
   /** The pieces that the worker has. */
   #told: readonly (string | Text)[] = [];
   readonly #calls = new Map<number, { question: Question; resolve: (answer: unknown) => void; reject: (why: Error) => void }>();
@@ -135,11 +153,61 @@ export class Engine {
     this.#worker = this.#start();
   }
 
-  /** Asks for the report of a document; one that waits is replaced by it. */
+  /** Asks for the report of a document, which may be there at once; one that waits is replaced by it. */
   evaluate(document: Composed): void {
+    if (!this.#quick || this.#asked || document.length > SMALL) {
+      this.#ask(document);
+      return;
+    }
+    this.#newest = document;
+    this.#run(document);
+  }
+
+  #ask(document: Composed): void {
+    this.#quick = false;
     this.#waiting = document;
-    this.#retry();
     void this.#send();
+  }
+
+  /** Runs a document in the page's own thread, and leaves it to the worker where it takes too long. */
+  #run(document: Composed): void {
+    const start = performance.now();
+    const report = this.#attempt(document);
+    if (report) this.#listener.report(report, document, performance.now() - start);
+    else this.#ask(document);
+  }
+
+  #attempt({ text }: Composed): Report | undefined {
+    try {
+      return this.#near?.report(text, performance.now() + SHORT);
+    } catch {
+      // It is dead. The worker will say what there is to say.
+      this.#near = undefined;
+      return undefined;
+    }
+  }
+
+  /** Has the page's own engine run what the worker was quick with, while nobody waits: then it knows all but what is typed next. */
+  #prepare(): void {
+    const document = this.#newest;
+    if (!this.#near || this.#quick || this.#took > SHORT || !document || document.length > SMALL) return;
+    whenIdle(() => {
+      if (!this.#asked && document === this.#newest) this.#quick = this.#attempt(document) !== undefined;
+    });
+  }
+
+  async #complete(parts?: Parts): Promise<void> {
+    if (parts && !this.#hadNear) {
+      this.#hadNear = true;
+      try {
+        const [script, { start }] = await Promise.all([import("portcullis-whole"), import("./runtime.ts")]);
+        this.#near = await start(script, parts);
+        this.#prepare();
+      } catch {
+        // The page does without.
+      }
+    }
+    this.#listener.complete();
   }
 
   /** Gives up on the question at hand. */
@@ -150,41 +218,42 @@ export class Engine {
 
   /** Asks for something else than a report. Fails with what is wrong with the arguments, or when the worker dies. */
   call<Name extends keyof Calls>(name: Name, ...given: Parameters<Calls[Name]>): Promise<ReturnType<Calls[Name]>> {
+    if (this.#near && this.#quick && this.#newest && OF_NEWEST.includes(name)) {
+      const call = this.#near.calls[name] as (...given: Parameters<Calls[Name]>) => ReturnType<Calls[Name]>;
+      try {
+        return Promise.resolve(call(...given));
+      } catch (error) {
+        if (!(error instanceof WebAssembly.RuntimeError)) return Promise.reject(error);
+        // It is dead, and the worker has not heard of the document yet.
+        this.#near = undefined;
+        this.#ask(this.#newest);
+      }
+    }
     const id = this.#next++;
     const question = { kind: "call", id, name, given } as Question;
     return new Promise((resolve, reject) => {
       this.#calls.set(id, { question, resolve: resolve as (answer: unknown) => void, reject });
-      this.#retry();
       if (this.#ready) this.#worker.postMessage(question);
     });
-  }
-
-  /** Asks for a worker again where none could be loaded before. */
-  #retry(): void {
-    if (!this.#none) return;
-    this.#waiting ??= this.#newest;
-    this.#worker = this.#start();
   }
 
   #start(): Link {
     this.#ready = false;
     this.#loading = false;
-    this.#none = false;
     const address = trusted?.createScriptURL(workerUrl) ?? workerUrl;
     const hear = (event: MessageEvent<Answer>) => this.#hear(event.data);
     const fail = (event: ErrorEvent) => {
       event.preventDefault();
       this.#fall(event.message || "the engine could not be loaded");
     };
-    const name: WorkerName = this.#whole ? "portcullis, whole" : "portcullis";
     if (this.#shared) {
-      const worker = new SharedWorker(address, { type: "module", name });
+      const worker = new SharedWorker(address, { type: "module" });
       const { port } = worker;
       worker.onerror = fail as (event: Event) => void;
       port.onmessage = hear;
       return { postMessage: (question) => port.postMessage(question), end: () => port.close() };
     }
-    const worker = new Worker(address, { type: "module", name });
+    const worker = new Worker(address, { type: "module" });
     worker.onmessage = hear;
     worker.onerror = fail;
     return { postMessage: (question) => worker.postMessage(question), end: () => worker.terminate() };
@@ -199,6 +268,7 @@ export class Engine {
     const document = this.#waiting;
     const id = this.#next++;
     this.#waiting = undefined;
+    this.#lacking = undefined;
     this.#newest = document;
     this.#asked = { id, document, timer: this.#timer() };
     const ask = (question: Question) => this.#worker.postMessage(question);
@@ -234,14 +304,6 @@ export class Engine {
       this.#restart("the engine was started again");
       return;
     }
-    if (answer.kind === "lacking") {
-      // Some of the calls are about the newest document, whether or not it has its report.
-      this.#waiting ??= this.#newest;
-      this.#whole = true;
-      this.#leave();
-      this.#worker = this.#start();
-      return;
-    }
     if (answer.kind === "ready") {
       this.#ready = true;
       const calls = [...this.#calls.values()];
@@ -249,7 +311,14 @@ export class Engine {
       return;
     }
     if (answer.kind === "complete") {
-      this.#listener.complete();
+      this.#waiting ??= this.#lacking;
+      void this.#send();
+      void this.#complete(answer.parts);
+      return;
+    }
+    if (answer.kind === "loading") {
+      // As long as the network takes.
+      if (answer.id === this.#asked?.id) clearTimeout(this.#asked.timer);
       return;
     }
     if (answer.kind === "progress") {
@@ -268,11 +337,14 @@ export class Engine {
       const { document, timer } = this.#asked;
       clearTimeout(timer);
       this.#asked = undefined;
+      if (answer.kind === "incomplete") this.#lacking = document;
       if (answer.kind === "report") {
         this.#listener.report(answer.report, document, answer.milliseconds);
         // When it is drawn.
-        if (!this.#loading) setTimeout(() => this.#worker.postMessage({ kind: "rest" }));
+        if (!this.#loading) setTimeout(() => this.#worker.postMessage({ kind: "whole" }));
         this.#loading = true;
+        this.#took = answer.milliseconds;
+        this.#prepare();
       } else this.#listener.trouble(new Incomplete().message);
     }
     void this.#send();
@@ -282,10 +354,6 @@ export class Engine {
   #fall(why: string): void {
     if (this.#restart(why)) {
       this.#listener.trouble(`The engine stopped (${why}) and was started again. Your text is as you left it: change it to go on.`);
-    } else if (this.#whole) {
-      // It ran with the first part: what is missing is the network.
-      this.#none = true;
-      this.#listener.trouble(new Incomplete().message);
     } else {
       this.#listener.trouble(`The engine cannot run here: ${why}. Reload the page to try again; your text is kept.`);
     }
@@ -293,7 +361,7 @@ export class Engine {
 
   /** False where the worker never was ready: the next one would not be either. */
   #restart(why: string): boolean {
-    for (const { reject } of this.#calls.values()) reject(this.#ready ? new Error(why) : new Incomplete());
+    for (const { reject } of this.#calls.values()) reject(new Error(why));
     this.#calls.clear();
     const loaded = this.#ready;
     const alone = this.#shared;

@@ -86,17 +86,20 @@ const engine = new Engine({
       const sent = report.steps.findLastIndex((step) => step.exchanges.length > 0);
       const step = report.steps[denied >= 0 ? denied : sent >= 0 ? sent : steps - 1];
       const place = step && placeOf(step.line);
-      if (place) requests?.moveTo(place.line);
+      // Who is at work in it already is where they want to be.
+      if (place && !requests?.touched) requests?.moveTo(place.line);
       fresh = false;
     }
     const step = Math.max(stepAt(requests?.line ?? 1), Math.min(0, steps - 1));
-    // First: the editors have the browser lay out what they change, and with it all that was changed before.
     select({ step, exchange: step === selection.step ? selection.exchange : -1 });
-    problems(report, latest.found);
-    badges(report);
-    if (byId("release").textContent !== report.release) byId("release").textContent = report.release;
-    const sent = report.steps.reduce((sum, step) => sum + step.exchanges.length, 0);
-    byId("timing").textContent = `${times(sent)} in ${milliseconds.toFixed(1)} ms`;
+    queueMicrotask(() => {
+      if (latest?.report !== report) return;
+      problems(report, latest.found);
+      badges(report);
+      if (byId("release").textContent !== report.release) byId("release").textContent = report.release;
+      const sent = report.steps.reduce((sum, step) => sum + step.exchanges.length, 0);
+      byId("timing").textContent = `${times(sent)} in ${milliseconds.toFixed(1)} ms`;
+    });
   },
   complete() {
     // With the views, which are otherwise loaded when they are first shown.
@@ -176,7 +179,9 @@ function select(wanted: Selection): void {
   if (wanted.step !== selection.step) here = undefined;
   selection = { step: wanted.step, exchange: Math.min(exchange, (step?.exchanges.length ?? 0) - 1) };
   mark();
-  draw(viewTabs.current);
+  // The editors have the browser lay out what they change, and with it all that was changed before: they go first, also the one
+  // that is about to show what was typed.
+  queueMicrotask(() => draw(viewTabs.current));
   announce();
 }
 
@@ -500,8 +505,9 @@ async function open(file: File): Promise<void> {
     const title = file.name.replaceAll('"', "");
     const whole = new Document(`\`\`\`${opened.language} title="${title}"\n\`\`\`\n\n\`\`\`sh\n${before.requests}\n\`\`\`\n`);
     whole.setFile(0, opened.text);
-    replace(whole, file.name);
+    // First, as the engine may answer at once.
     own.sent(opened.text);
+    replace(whole, file.name);
   }
 }
 

@@ -1,15 +1,18 @@
 /**
- * The engine: wasm in a thread of its own, so that no document can hold up the page.
+ * The engine in a thread of its own, so that no document can hold up the page.
  *
- * Its wasm comes in two parts. Verdicts begin with the first, and the rest is loaded when the page has drawn one. A document
- * that needs the rest before it is there ends the worker, and the next one starts with both.
+ * Verdicts begin with the first part of its wasm: the code that ran for the page's first example, and traps in all other places.
+ * When the page has drawn one, the whole is loaded and takes over; a document that needs it earlier waits for it.
  */
 
-import load, { access, answer as run, audit, entropy, etcd, graph, inspect, redact, secrets, version, watch } from "portcullis-wasm";
-import type { Answer, Calls, Piece, Progress, Question, WorkerName } from "./engine.ts";
+import * as firstScript from "portcullis-wasm";
+import * as wholeScript from "portcullis-whole";
+import type { Answer, Piece, Progress, Question } from "./engine.ts";
+import { type Parts, type Runtime, start } from "./runtime.ts";
 
-/** What a worker of either kind has of its own. */
-const scope = globalThis as unknown as { name: WorkerName; onconnect?: ((event: MessageEvent) => void) | null };
+/** What a shared worker has, and one of the page's own has not. */
+const scope = globalThis as { onconnect?: ((event: MessageEvent) => void) | null };
+const isShared = "onconnect" in scope;
 
 /** One page that asks: the only one of a worker, or one of the playgrounds that share it. */
 interface Client {
@@ -23,18 +26,6 @@ const clients = new Set<Client>();
 /** Whose document was run last. */
 let current: Client | undefined;
 
-/** Whether a document needed what is not there. */
-let lacking = false;
-
-/** Nobody is served from here on. */
-function lack(): void {
-  lacking = true;
-  for (const client of clients) client.tell({ kind: "lacking" });
-  clients.clear();
-  // Whoever connects to a worker that is closing never hears of it: for a while, each is told.
-  setTimeout(close, 2_000);
-}
-
 /** A module that has trapped is dead: whatever goes wrong, whoever asked starts another worker, and so do all who shared it. */
 function failed(error: unknown, by?: Client): void {
   const message = error instanceof Error ? error.message : String(error);
@@ -42,40 +33,14 @@ function failed(error: unknown, by?: Client): void {
   close();
 }
 
-const calls: Calls = {
-  secrets: (document) => ({ names: secrets(document), redacted: redact(document) }),
-  access: (document, namespace, subject, resource) => access("document.md", document, namespace, subject, resource),
-  graph: () => graph(),
-  etcd: () => etcd(),
-  inspect: (config, key, dump) => inspect(config, key, dump),
-  audit: (policy, line, requests) => audit(policy, line, requests),
-};
-
-function receive(client: Client, piece: Piece): string {
-  if ("text" in piece) return piece.text;
-  if ("slices" in piece) return client.slices.splice(0, piece.slices).join("");
-  const before = client.pieces[piece.like] ?? "";
-  const { from, to, insert } = piece.difference ?? { from: 0, to: 0, insert: "" };
-  return before.slice(0, from) + insert + before.slice(to);
-}
-
-function report(client: Client) {
-  current = client;
-  return run("document.md", client.pieces.join(""));
-}
-
-/** An error that a call throws is about its arguments; a trap is the module's end. */
-function answer(client: Client, { id, name, given }: Extract<Question, { kind: "call" }>): void {
+async function compile(address: URL): Promise<WebAssembly.Module> {
   try {
-    // These are about the newest document of whoever asks.
-    if ((name === "graph" || name === "etcd" || name === "audit") && current !== client) report(client);
-    // And this one runs the document that it is given.
-    if (name === "access") current = undefined;
-    const call = calls[name] as (...given: unknown[]) => unknown;
-    client.tell({ kind: "answer", id, answer: call(...given) });
-  } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) throw error;
-    client.tell({ kind: "refused", id, message: error instanceof Error ? error.message : String(error) });
+    return await WebAssembly.compileStreaming(fetch(address));
+  } catch {
+    // Some hosts do not say that it is wasm.
+    const response = await fetch(address);
+    if (!response.ok) throw new Error(response.statusText);
+    return WebAssembly.compile(await response.arrayBuffer());
   }
 }
 
@@ -89,38 +54,88 @@ function progress(what: Progress["what"], done: number, total: number): void {
   current?.tell({ kind: "progress", id: asked.id, progress: { what, done, total } });
 }
 
-const first = load().then((exports) => {
-  watch(progress);
-  entropy(crypto.getRandomValues(new Uint8Array(16)));
-  return exports as unknown as WebAssembly.ModuleImports;
+const entropy = crypto.getRandomValues(new Uint8Array(16));
+
+/** The first part, until it traps or the whole is there; then the whole. */
+let engine: Runtime | undefined;
+
+const ready = compile(new URL("../target/wasm-page/portcullis_wasm_bg.wasm", import.meta.url)).then(async (module) => {
+  engine = await start(firstScript, { module, entropy }, progress);
 });
 
-/** Whether the rest is there. */
-let complete = false;
-let rest: Promise<boolean> | undefined;
+/** What the whole is made of, when it is there. */
+let whole: Parts | undefined;
+let loading: Promise<boolean> | undefined;
 
-/** Loads the rest, once, and says whether it is there. Where the network fails, whatever needs it next tries again. */
-function completed(): Promise<boolean> {
-  rest ??= (async () => {
-    const imports = { first: await first };
+/** Loads the whole, once, and says whether it is there. Where the network fails, whatever needs it next tries again. */
+function complete(): Promise<boolean> {
+  loading ??= (async () => {
     try {
-      const response = await fetch(new URL("../target/wasm-page/portcullis_wasm_rest.wasm", import.meta.url));
-      if (!response.ok) throw new Error(response.statusText);
-      await WebAssembly.instantiate(await response.arrayBuffer(), imports);
-      complete = true;
-      for (const client of clients) client.tell({ kind: "complete" });
+      const module = await compile(new URL("../target/wasm-page/portcullis_whole_bg.wasm", import.meta.url));
+      engine = await start(wholeScript, { module, entropy }, progress);
+      // It has not run anybody's document.
+      current = undefined;
+      whole = { module, entropy };
+      for (const client of clients) tellComplete(client);
     } catch {
-      rest = undefined;
+      loading = undefined;
     }
-    return complete;
+    return whole !== undefined;
   })();
-  return rest;
+  return loading;
 }
 
-/** Whether a document has needed more than the first part. */
-const whole = scope.name === "portcullis, whole";
+/** No module gets out of a shared worker. */
+function tellComplete(client: Client): void {
+  client.tell(whole && !isShared ? { kind: "complete", parts: whole } : { kind: "complete" });
+}
 
-const ready: Promise<unknown> = whole ? first.then(completed) : first;
+function receive(client: Client, piece: Piece): string {
+  if ("text" in piece) return piece.text;
+  if ("slices" in piece) return client.slices.splice(0, piece.slices).join("");
+  const before = client.pieces[piece.like] ?? "";
+  const { from, to, insert } = piece.difference ?? { from: 0, to: 0, insert: "" };
+  return before.slice(0, from) + insert + before.slice(to);
+}
+
+/** The report of a client's newest document; none where it needs what is not there. */
+function report(client: Client) {
+  current = client;
+  try {
+    return engine?.report(client.pieces.join(""));
+  } catch (error) {
+    if (whole || !(error instanceof WebAssembly.RuntimeError)) throw error;
+    engine = undefined;
+    return undefined;
+  }
+}
+
+/** An error that a call throws is about its arguments; a trap is the module's end. */
+function answer({ calls }: Runtime, client: Client, { id, name, given }: Extract<Question, { kind: "call" }>): void {
+  try {
+    // These are about the newest document of whoever asks.
+    if ((name === "graph" || name === "etcd" || name === "audit") && current !== client) report(client);
+    // And this one runs the document that it is given.
+    if (name === "access") current = undefined;
+    const call = calls[name] as (...given: unknown[]) => unknown;
+    client.tell({ kind: "answer", id, answer: call(...given) });
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) throw error;
+    client.tell({ kind: "refused", id, message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+function run(client: Client, id: number): Answer | undefined {
+  const started = performance.now();
+  asked = { id, told: started };
+  const made = report(client);
+  return made && { kind: "report", id, report: made, milliseconds: performance.now() - started };
+}
+
+async function runWhole(client: Client, id: number): Promise<Answer> {
+  client.tell({ kind: "loading", id });
+  return ((await complete()) && run(client, id)) || { kind: "incomplete", id };
+}
 
 async function hear(client: Client, data: Question): Promise<void> {
   try {
@@ -128,48 +143,35 @@ async function hear(client: Client, data: Question): Promise<void> {
       client.slices.push(data.text);
       return;
     }
-    if (data.kind === "rest") {
-      void completed();
+    if (data.kind === "whole") {
+      void complete();
       return;
     }
     if (data.kind === "report") client.pieces = data.pieces.map((piece) => receive(client, piece));
     await ready;
-    if ((whole || data.kind === "call") && !(await completed())) {
-      client.tell({ kind: "incomplete", id: data.id });
-      return;
-    }
-    if (lacking) return;
     if (data.kind === "call") {
-      answer(client, data);
+      if ((await complete()) && engine) answer(engine, client, data);
+      else client.tell({ kind: "incomplete", id: data.id });
       return;
     }
-    const start = performance.now();
-    asked = { id: data.id, told: start };
-    const made = report(client);
-    client.tell({ kind: "report", id: data.id, report: made, milliseconds: performance.now() - start });
+    client.tell(run(client, data.id) ?? (await runWhole(client, data.id)));
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError && !complete) lack();
-    else failed(error, client);
+    failed(error, client);
   }
 }
 
 /** Serves whoever is at the other end. */
 function serve(port: { postMessage(answer: Answer): void; onmessage: ((event: MessageEvent<Question>) => void) | null }): void {
   const client: Client = { tell: (answer) => port.postMessage(answer), pieces: [], slices: [] };
-  if (lacking) {
-    client.tell({ kind: "lacking" });
-    return;
-  }
   clients.add(client);
   port.onmessage = ({ data }) => void hear(client, data);
   ready.then(() => {
-    if (lacking) return;
-    client.tell({ kind: "ready", version: version() });
-    if (complete) client.tell({ kind: "complete" });
+    client.tell({ kind: "ready" });
+    if (whole) tellComplete(client);
   }, failed);
 }
 
-if ("onconnect" in scope) {
+if (isShared) {
   scope.onconnect = ({ ports: [port] }) => {
     if (port) serve(port);
   };

@@ -46,7 +46,7 @@ export async function visit(options, test) {
 /** Waits until the page has all that it will ever load, and says so. */
 export const complete = (page) => page.getByText("It works offline now.").waitFor({ state: "attached" });
 
-/** Waits until the playgrounds of a page have no more engines than these: one that lacked the rest ends a little later. */
+/** Waits until the playgrounds of a page have no more engines than these: one that fell ends a little later. */
 export async function engines(context, count) {
   const session = await context.browser().newBrowserCDPSession();
   for (let tries = 0; ; tries += 1) {

@@ -161,13 +161,13 @@ for (const [name, options] of [
     }));
 }
 
-/** What the worker runs before its own script: a module whose `answer` traps at one word. */
+/** What the worker runs before its own script: modules whose `answer` traps at one word. */
 const trap = (word) => `{
   const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 116, 0, 0, 10, 5, 1, 3, 0, 0, 11];
   const trap = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))).exports.t;
-  const instantiate = WebAssembly.instantiateStreaming;
-  WebAssembly.instantiateStreaming = async (...given) => {
-    const { instance, module } = await instantiate(...given);
+  const instantiate = WebAssembly.instantiate;
+  WebAssembly.instantiate = async (module, imports) => {
+    const instance = await instantiate(module, imports);
     const answer = (...given) => {
       const [, , document] = given;
       if (document.includes(${JSON.stringify(word)})) trap();

@@ -175,7 +175,8 @@ test("an engine that dies is replaced, and the text stays", () =>
         }
       };
     });
-    await openDocument(page, document("get", listPods));
+    // So long that it is always a worker's.
+    await openDocument(page, document("get", listPods) + "prose ".repeat(10_000));
     await page.getByRole("heading", { name: /^✗ Denied\./ }).waitFor();
     await retype(page, "Requests", "echo boom");
     await page.getByText(/The engine stopped \(unreachable\) and was started again/).waitFor();

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+use std::cell::Cell;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -213,6 +214,21 @@ proptest! {
                 same(&mut engine, &text)?;
             }
         }
+    }
+}
+
+/// What was run is reported, and the next document is run as if nothing had been.
+#[test]
+fn a_run_ends_before_the_step_at_which_it_is_to_stop() {
+    let text =
+        "```sh\nkubectl create namespace one\nkubectl create namespace two\nkubectl get namespaces -o name\n```\n";
+    let mut engine = Engine::default();
+    for allowed in 0..4 {
+        let asked = Cell::new(0);
+        let report = engine.run_while("a.md", text, None, &|| asked.replace(asked.get() + 1) < allowed);
+        assert_eq!(report.steps.len(), allowed.min(3));
+        assert_eq!(asked.get(), (allowed + 1).min(3));
+        same(&mut engine, text).unwrap();
     }
 }
 

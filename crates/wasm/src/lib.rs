@@ -35,6 +35,9 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     fn encode(this: &TextEncoder, text: &JsString) -> Uint8Array;
+
+    #[wasm_bindgen(js_namespace = performance)]
+    fn now() -> f64;
 }
 
 thread_local! {
@@ -65,14 +68,22 @@ pub fn entropy(bytes: &[u8]) {
 }
 
 /// The same without the graph and what etcd holds, which are large where the cluster is: [`graph`] and [`etcd`] give them.
+/// Where `until` is given, a time of `performance.now()`, no step begins after it, and a document that is not done then has no
+/// report.
 ///
 /// # Errors
 ///
 /// As for [`evaluate`].
-#[wasm_bindgen(unchecked_return_type = "Report")]
-pub fn answer(name: &str, document: &JsString) -> Result<JsValue, js_sys::Error> {
+#[wasm_bindgen(unchecked_return_type = "Report | undefined")]
+pub fn answer(name: &str, document: &JsString, until: Option<f64>) -> Result<JsValue, js_sys::Error> {
     let document = String::from_utf8(TextEncoder::new().encode(document).to_vec()).unwrap_or_default();
-    to_js(&ENGINE.with_borrow_mut(|engine| engine.run(name, &document, None)))
+    let late = Cell::new(false);
+    let go_on = || {
+        late.set(until.is_some_and(|until| now() > until));
+        !late.get()
+    };
+    let report = ENGINE.with_borrow_mut(|engine| engine.run_while(name, &document, None, &go_on));
+    if late.get() { Ok(JsValue::UNDEFINED) } else { to_js(&report) }
 }
 
 /// Lets `watch` be called again and again while a document is run: `watch(what, done, total)`, where `what` is `"read"` for the

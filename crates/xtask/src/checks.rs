@@ -20,7 +20,6 @@ const CHECKS: &[(&str, Check)] = &[
     ("rust", rust),
     ("wasm", wasm),
     ("site", site::build),
-    ("parts", parts),
     ("size", size),
     ("page", page),
 ];
@@ -71,10 +70,13 @@ fn size(root: &Path) -> Result {
         println!("   {bytes:>9} bytes, {gzip:>8} after gzip  {}", path.display());
     }
     // Vite puts a hash behind the name.
-    let stem = site::WASM.trim_end_matches(".wasm");
-    let is_first = |path: &&PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(stem));
-    let first = files.iter().find(is_first).ok_or("dist/ holds no wasm")?;
-    within("the wasm of a first verdict", weigh(first)?.1, settings.budget.first_gzip)?;
+    let wasm = |name: &str| {
+        let stem = name.trim_end_matches(".wasm");
+        let is_it = |path: &&PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(stem));
+        files.iter().find(is_it).ok_or_else(|| format!("dist/ holds no {name}"))
+    };
+    within("the wasm of a first verdict", weigh(wasm(site::WASM)?)?.1, settings.budget.first_gzip)?;
+    within("the wasm behind it", weigh(wasm(site::WHOLE)?)?.1, settings.budget.page_gzip)?;
     for target in &settings.package.targets {
         let whole = root.join(&settings.package.out).join(target).join(site::WASM);
         within(&format!("the wasm of the package for {target}"), weigh(&whole)?.1, settings.budget.wasm_gzip)?;
@@ -86,15 +88,6 @@ fn within(what: &str, bytes: u64, budget: u64) -> Result {
     println!("   {what}: {bytes} of {budget} bytes after gzip");
     if bytes > budget {
         return Err(format!("{what} has {bytes} bytes after gzip, {budget} are allowed (wasm-pack.toml)"));
-    }
-    Ok(())
-}
-
-/// The wasm cut in two at places that no document would choose, against the whole: wherever it is cut, it does the same.
-fn parts(root: &Path) -> Result {
-    for percent in [10, 50, 90] {
-        let out = site::parts_by_chance(root, percent)?;
-        process::run(&mut command(root, "node", &["tests/parts.mjs", &out.to_string_lossy()]))?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ pub struct Settings {
     pub package: Package,
     pub build: Build,
     pub first: First,
+    pub page: Page,
     pub test: Test,
     pub budget: Budget,
 }
@@ -41,6 +42,13 @@ pub struct First {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Page {
+    pub profile: String,
+    pub wasm_opt: Vec<String>,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Test {
     pub browser: String,
@@ -52,6 +60,7 @@ pub struct Test {
 pub struct Budget {
     pub wasm_gzip: u64,
     pub first_gzip: u64,
+    pub page_gzip: u64,
 }
 
 /// Reads it, and holds it against the manifests.

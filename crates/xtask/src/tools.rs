@@ -55,7 +55,17 @@ pub fn for_browser_tests(root: &Path) -> Result {
 impl Tools {
     /// A wasm-pack command with everything that it calls on its path.
     pub fn wasm_pack(&self, arguments: &[&str]) -> Result<Command> {
-        let mut command = command(&self.root, tools_directory(&self.root).join("bin/wasm-pack"), arguments);
+        let wasm_pack = tools_directory(&self.root).join("bin/wasm-pack");
+        // What stands where in the data is needed to take it apart.
+        self.compiling(command(&self.root, wasm_pack, arguments), "-Clink-arg=--emit-relocs")
+    }
+
+    /// A cargo command that builds for wasm.
+    pub fn cargo(&self, arguments: &[&str]) -> Result<Command> {
+        self.compiling(command(&self.root, "cargo", &[arguments, &["--target", TARGET]].concat()), "")
+    }
+
+    fn compiling(&self, mut command: Command, flags: &str) -> Result<Command> {
         // A directory of its own, as the two compilers would throw away each other's work.
         command.env("CARGO_TARGET_DIR", self.root.join("target/wasm"));
         command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
@@ -66,9 +76,6 @@ impl Tools {
             command.env("RUSTC", "/usr/bin/rustc");
             command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", rust_lld(&self.root)?);
         }
-        // What stands where in the data is needed to take it apart. And a little is inlined: a twelfth less time for a hundredth
-        // more bytes, none of them in the part that is loaded first.
-        let flags = "-Clink-arg=--emit-relocs -Cllvm-args=-inline-threshold=20";
         let mut flags = format!("{flags}{}", without_paths(&packages()));
         if let Some(sysroot) = &self.sysroot {
             flags += &format!(" --sysroot={}", sysroot.to_string_lossy());

@@ -134,6 +134,12 @@ impl Engine {
     /// Runs the document `text`, which is known as `name`, against `release` or else the release that it names itself. Its
     /// graph and what etcd holds are not in the report: [`Engine::graph`] and [`Engine::etcd`] give them where somebody looks.
     pub fn run(&mut self, name: &str, text: &str, release: Option<&str>) -> Report {
+        self.run_while(name, text, release, &|| true)
+    }
+
+    /// As [`Engine::run`], as long as `go_on`: it is asked before each step, and the report ends before the first one that is
+    /// not to be run.
+    pub fn run_while(&mut self, name: &str, text: &str, release: Option<&str>, go_on: &dyn Fn() -> bool) -> Report {
         // Its cluster is about to be changed, and must not be copied for its sake.
         self.last = None;
         let mut document = transcript::read(name, text);
@@ -152,6 +158,7 @@ impl Engine {
             match block {
                 Block::File(block) if block.name.is_empty() => {}
                 Block::File(block) => session.place(&block.name, block.file(&source)),
+                Block::Step(_) if !go_on() => break,
                 Block::Step(step) => steps.push(run_step(step, &mut session, &mut diagnostics)),
             }
         }

@@ -1,7 +1,7 @@
 //! A module as wasm-bindgen writes it, section by section.
 
+use wasm_encoder::ValType;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
-use wasm_encoder::{BlockType, ValType};
 use wasmparser::{
     ConstExpr, Data, DataKind, ElementItems, ElementKind, Export, FunctionBody, Global, Import, Imports, KnownCustom,
     MemoryType, Name, Parser, Payload, TableType, TypeRef,
@@ -21,8 +21,6 @@ pub struct Module<'a> {
     pub tables: Vec<TableType>,
     pub memory: Option<MemoryType>,
     pub globals: Vec<Global<'a>>,
-    /// The types of globals behind these by which functions give back more than a result.
-    pub carriers: Vec<ValType>,
     pub exports: Vec<Export<'a>>,
     pub start: Option<u32>,
     /// Which function stands in which slot of the first table.
@@ -37,7 +35,6 @@ pub struct Module<'a> {
 }
 
 /// What a function takes and gives.
-#[derive(Clone, Default, PartialEq)]
 pub struct Type {
     pub parameters: Vec<ValType>,
     pub results: Vec<ValType>,
@@ -158,43 +155,6 @@ impl<'a> Module<'a> {
     pub fn signature(&self, function: u32) -> Result<u32> {
         let signature = self.signatures.get(function as usize);
         Ok(*signature.ok_or_else(|| format!("there is no function {function}"))?)
-    }
-
-    /// The type of this number.
-    pub fn of_type(&self, number: u32) -> Result<&Type> {
-        self.types.get(number as usize).ok_or_else(|| format!("there is no type {number}"))
-    }
-
-    /// What a block takes from the stack and leaves there.
-    pub fn of_block(&self, kind: BlockType) -> Result<Type> {
-        match kind {
-            BlockType::Empty => Ok(Type::default()),
-            BlockType::Result(result) => Ok(Type { parameters: Vec::new(), results: vec![result] }),
-            BlockType::FunctionType(number) => self.of_type(number).cloned(),
-        }
-    }
-
-    /// A global for each of these types, which may be a new one; the same types get the same globals.
-    pub fn carriers(&mut self, types: &[ValType]) -> Vec<u32> {
-        let mut found = Vec::new();
-        for kind in types {
-            let known = self.carriers.iter().enumerate();
-            let free = known.filter(|(_, carrier)| *carrier == kind).map(|(at, _)| at).find(|at| !found.contains(at));
-            found.push(free.unwrap_or_else(|| {
-                self.carriers.push(*kind);
-                self.carriers.len() - 1
-            }));
-        }
-        found.into_iter().map(|at| (self.globals.len() + at) as u32).collect()
-    }
-
-    /// The number of a type, which may be a new one.
-    pub fn type_index(&mut self, wanted: Type) -> u32 {
-        let known = self.types.iter().position(|known| *known == wanted);
-        known.unwrap_or_else(|| {
-            self.types.push(wanted);
-            self.types.len() - 1
-        }) as u32
     }
 }
 

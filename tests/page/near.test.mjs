@@ -1,0 +1,124 @@
+/** The engine in the page's own thread: it answers what is quick within the key that changed it, and whatever it cannot is the worker's. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { complete, fence, openDocument, retype, visit } from "./browser.mjs";
+
+/** How many documents the worker is asked about. */
+const counted = (page) =>
+  page.addInitScript(() => {
+    window.asked = 0;
+    const { postMessage } = Worker.prototype;
+    Worker.prototype.postMessage = function (question, ...more) {
+      window.asked += question.kind === "report";
+      return postMessage.call(this, question, ...more);
+    };
+  });
+
+const asked = (page) => page.evaluate(() => window.asked);
+
+/** Types and takes back at the end of the requests, until the page's own engine answers. */
+async function near(page) {
+  await complete(page);
+  await page.getByRole("textbox", { name: "Requests" }).click();
+  await page.keyboard.press("ControlOrMeta+End");
+  for (let tries = 0; ; tries += 1) {
+    const before = await asked(page);
+    await page.keyboard.press("x");
+    await page.keyboard.press("Backspace");
+    if ((await asked(page)) === before) return;
+    assert.ok(tries < 50, "the worker is asked");
+    await page.waitForTimeout(200);
+  }
+}
+
+const document = (script) =>
+  fence("yaml", "cluster.yaml", "kind: Namespace\napiVersion: v1\nmetadata:\n  name: one") + fence("sh", "", script);
+
+/** The page's own engine, but not the worker's, traps at a word and when it is asked for the graph. */
+const trapping = (page) =>
+  page.addInitScript(() => {
+    // A module of one function, which traps.
+    const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 116, 0, 0, 10, 5, 1, 3, 0, 0, 11];
+    const { instantiate } = WebAssembly;
+    WebAssembly.instantiate = async (module, imports) => {
+      const instance = await instantiate(module, imports);
+      const trap = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))).exports.t;
+      const answer = (...given) => (given[2].includes("boom") ? trap() : instance.exports.answer(...given));
+      return { module, instance: { exports: { ...instance.exports, answer, graph: trap } } };
+    };
+  });
+
+const verdict = (page, name) => page.getByRole("heading", { name }).waitFor();
+
+test("what is quick is answered within the key, in all views, and the worker hears nothing of it", () =>
+  visit({}, async (page) => {
+    await counted(page);
+    await openDocument(page, document("kubectl get nodes --as jane"));
+    await verdict(page, /jane may not list nodes/);
+    await near(page);
+    const before = await asked(page);
+    // What stands there when the key's own task ends.
+    await page.evaluate(() => {
+      addEventListener("keydown", () => setTimeout(() => (window.seen = window.document.querySelector("#view-panels").textContent)), { once: true });
+    });
+    await page.keyboard.type("t");
+    await verdict(page, /janet may not list nodes/);
+    assert.match(await page.evaluate(() => window.seen), /janet may not list nodes/);
+    await page.getByRole("tab", { name: "etcd" }).click();
+    await page.getByRole("button", { name: "/registry/namespaces/one" }).waitFor();
+    await page.getByRole("textbox", { name: "cluster.yaml" }).click();
+    await page.keyboard.press("ControlOrMeta+End");
+    await page.keyboard.type("more");
+    await page.getByRole("button", { name: "/registry/namespaces/onemore" }).waitFor();
+    assert.equal(await asked(page), before);
+  }));
+
+test("what takes longer is given up and goes to the worker, until it is quick again", () =>
+  visit({}, async (page) => {
+    await counted(page);
+    await openDocument(page, document("kubectl get nodes --as jane"));
+    await verdict(page, /jane may not list nodes/);
+    await near(page);
+    const before = await asked(page);
+    await retype(page, "Requests", "kubectl get nodes --as slow\n".repeat(1_500).trim());
+    await verdict(page, /slow may not list nodes/);
+    assert.equal(await asked(page), before + 1);
+    await page.keyboard.type("er");
+    await verdict(page, /slower may not list nodes/);
+    assert.ok((await asked(page)) > before + 1);
+    await retype(page, "Requests", "kubectl get nodes --as quick");
+    await verdict(page, /quick may not list nodes/);
+    await near(page);
+    await page.keyboard.type("er");
+    await verdict(page, /quicker may not list nodes/);
+  }));
+
+test("one that traps leaves its document to the worker, and the page goes on without it", () =>
+  visit({}, async (page) => {
+    await counted(page);
+    await trapping(page);
+    await openDocument(page, document("kubectl get nodes --as jane"));
+    await verdict(page, /jane may not list nodes/);
+    await near(page);
+    const before = await asked(page);
+    await retype(page, "Requests", "kubectl get nodes --as boom");
+    await verdict(page, /boom may not list nodes/);
+    assert.equal(await asked(page), before + 1);
+    await page.keyboard.type("s");
+    await verdict(page, /booms may not list nodes/);
+    assert.equal(await page.locator("#notice").textContent(), "");
+  }));
+
+test("one that traps when it is asked for more leaves that to the worker too", () =>
+  visit({}, async (page) => {
+    await counted(page);
+    await trapping(page);
+    await openDocument(page, document("kubectl get nodes --as jane"));
+    await verdict(page, /jane may not list nodes/);
+    await near(page);
+    const before = await asked(page);
+    await page.getByRole("tab", { name: "Graph" }).click();
+    await verdict(page, "Nothing to draw.");
+    assert.equal(await asked(page), before + 1);
+  }));
