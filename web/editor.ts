@@ -364,14 +364,14 @@ export class Editor {
       parent: root,
       root,
       dispatchTransactions: (transactions, view) => {
-        this.#coming = [...transactions];
+        const coming = [...transactions];
+        this.#coming = coming;
         try {
           // What is said of the text at once is drawn with it.
-          if (transactions.some(({ docChanged }) => docChanged)) listener.change?.(this.#state.doc);
+          if (coming.some(({ docChanged }) => docChanged)) listener.change?.(this.#state.doc);
         } finally {
-          const all = this.#coming;
           this.#coming = [];
-          view.update(all);
+          view.update(coming);
         }
       },
     });

@@ -14,6 +14,9 @@ fn linked(profile: &str) -> String {
     format!("target/wasm/wasm32-unknown-unknown/{profile}/portcullis_wasm.wasm")
 }
 
+/// Says what of the wasm ran.
+const RAN: &str = "crates/xtask/src/first/ran.mjs";
+
 /// The page's own form of the package.
 const PAGE: &str = "target/wasm-page";
 
@@ -74,7 +77,7 @@ fn optimise(root: &Path, settings: &Settings, tools: &Tools) -> Result {
     let path = |name: &str| out.join(name).to_string_lossy().into_owned();
     let small = out.join("small.wasm");
     let (linked, whole) = (linked("release"), linked(&settings.page.profile));
-    let mut made_of: Vec<PathBuf> = [&linked, &whole, "wasm-pack.toml"].map(PathBuf::from).into();
+    let mut made_of: Vec<PathBuf> = [&linked, &whole, "wasm-pack.toml", RAN].map(PathBuf::from).into();
     made_of.push(env::current_exe().unwrap_or_default());
     made_of.extend(settings.first.documents.iter().map(PathBuf::from));
     // Written when all else is.
@@ -115,7 +118,7 @@ fn ran(root: &Path, settings: &Settings, bound: &[u8]) -> Result<HashSet<u32>> {
     let out = root.join(PAGE);
     let (script, wasm) = (out.join("portcullis_wasm.js"), out.join("probed.wasm"));
     write(&wasm, &probed.wasm)?;
-    let mut arguments = vec!["crates/xtask/src/first/ran.mjs".to_owned()];
+    let mut arguments = vec![RAN.to_owned()];
     arguments.extend([&script, &wasm].map(|path| path.to_string_lossy().into_owned()));
     arguments.extend([probed.address.to_string(), probed.stretches.to_string()]);
     arguments.extend(settings.first.documents.iter().cloned());
