@@ -13,7 +13,7 @@ import { Text } from "@codemirror/state";
 import type { Access, Asked, Graph, Inspection, Report, Stored } from "portcullis-wasm";
 import { type Difference, difference } from "./difference.ts";
 import type { Composed } from "./document.ts";
-import type { Parts, Runtime } from "./runtime.ts";
+import { OF_NEWEST, type Parts, type Runtime, start } from "./runtime.ts";
 import workerUrl from "./worker.ts?worker&url";
 
 /** What the worker can be asked besides reports: arguments and answer by name. */
@@ -96,9 +96,6 @@ const SHORT = 50;
 /** Documents of more characters are the worker's. */
 const SMALL = 50_000;
 
-/** These are about the document of the newest report. */
-const OF_NEWEST: readonly (keyof Calls)[] = ["graph", "etcd", "audit"];
-
 /** Safari has no word for it. */
 const whenIdle = (globalThis as { requestIdleCallback?: (call: () => void) => void }).requestIdleCallback ?? setTimeout;
 
@@ -155,12 +152,16 @@ export class Engine {
 
   /** Asks for the report of a document, which may be there at once; one that waits is replaced by it. */
   evaluate(document: Composed): void {
-    if (!this.#quick || this.#asked || document.length > SMALL) {
-      this.#ask(document);
-      return;
+    if (this.#quick && !this.#asked) {
+      const start = performance.now();
+      this.#newest = document;
+      const report = this.#attempt(document);
+      if (report) {
+        this.#listener.report(report, document, performance.now() - start);
+        return;
+      }
     }
-    this.#newest = document;
-    this.#run(document);
+    this.#ask(document);
   }
 
   #ask(document: Composed): void {
@@ -169,17 +170,11 @@ export class Engine {
     void this.#send();
   }
 
-  /** Runs a document in the page's own thread, and leaves it to the worker where it takes too long. */
-  #run(document: Composed): void {
-    const start = performance.now();
-    const report = this.#attempt(document);
-    if (report) this.#listener.report(report, document, performance.now() - start);
-    else this.#ask(document);
-  }
-
-  #attempt({ text }: Composed): Report | undefined {
+  /** Runs a document in the page's own thread: nothing comes of one that is large or takes too long. */
+  #attempt(document: Composed): Report | undefined {
+    if (document.length > SMALL) return undefined;
     try {
-      return this.#near?.report(text, performance.now() + SHORT);
+      return this.#near?.report(document.text, performance.now() + SHORT);
     } catch {
       // It is dead. The worker will say what there is to say.
       this.#near = undefined;
@@ -190,7 +185,7 @@ export class Engine {
   /** Has the page's own engine run what the worker was quick with, while nobody waits: then it knows all but what is typed next. */
   #prepare(): void {
     const document = this.#newest;
-    if (!this.#near || this.#quick || this.#took > SHORT || !document || document.length > SMALL) return;
+    if (!this.#near || this.#quick || this.#took > SHORT || !document) return;
     whenIdle(() => {
       if (!this.#asked && document === this.#newest) this.#quick = this.#attempt(document) !== undefined;
     });
@@ -200,8 +195,7 @@ export class Engine {
     if (parts && !this.#hadNear) {
       this.#hadNear = true;
       try {
-        const [script, { start }] = await Promise.all([import("portcullis-whole"), import("./runtime.ts")]);
-        this.#near = await start(script, parts);
+        this.#near = await start(await import("portcullis-whole"), parts);
         this.#prepare();
       } catch {
         // The page does without.

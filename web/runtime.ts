@@ -15,10 +15,13 @@ export interface Parts {
   entropy: Uint8Array;
 }
 
+/** These are about the document that was run last. */
+export const OF_NEWEST: readonly (keyof Calls)[] = ["graph", "etcd", "audit"];
+
 export interface Runtime {
   /** Runs a document. Nothing comes of one that takes longer than `until`, a time of `performance.now()`. */
   report(document: string, until?: number): Report | undefined;
-  /** What else can be asked, some of it about the document that was run last. */
+  /** What else can be asked. */
   calls: Calls;
 }
 

@@ -8,7 +8,7 @@
 import * as firstScript from "portcullis-wasm";
 import * as wholeScript from "portcullis-whole";
 import type { Answer, Piece, Progress, Question } from "./engine.ts";
-import { type Parts, type Runtime, start } from "./runtime.ts";
+import { OF_NEWEST, type Parts, type Runtime, start } from "./runtime.ts";
 
 /** What a shared worker has, and one of the page's own has not. */
 const scope = globalThis as { onconnect?: ((event: MessageEvent) => void) | null };
@@ -114,7 +114,7 @@ function report(client: Client) {
 function answer({ calls }: Runtime, client: Client, { id, name, given }: Extract<Question, { kind: "call" }>): void {
   try {
     // These are about the newest document of whoever asks.
-    if ((name === "graph" || name === "etcd" || name === "audit") && current !== client) report(client);
+    if (OF_NEWEST.includes(name) && current !== client) report(client);
     // And this one runs the document that it is given.
     if (name === "access") current = undefined;
     const call = calls[name] as (...given: unknown[]) => unknown;

@@ -43,6 +43,26 @@ export async function visit(options, test) {
   }
 }
 
+/**
+ * A script that, run before others, has modules trap in what they export: `traps` has the source of a condition on what is given
+ * to it, by name.
+ */
+export const trapping = (traps) => `{
+  // A module of one function, which traps.
+  const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 116, 0, 0, 10, 5, 1, 3, 0, 0, 11];
+  const trap = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))).exports.t;
+  const { instantiate } = WebAssembly;
+  WebAssembly.instantiate = async (module, imports) => {
+    const { exports } = await instantiate(module, imports);
+    const instance = { exports: { ...exports } };
+    for (const [name, condition] of Object.entries({ ${Object.entries(traps).map(([name, condition]) => `${name}: ${condition}`)} })) {
+      instance.exports[name] = (...given) => (condition(...given) ? trap() : exports[name](...given));
+    }
+    return { module, instance };
+  };
+}
+`;
+
 /** Waits until the page has all that it will ever load, and says so. */
 export const complete = (page) => page.getByText("It works offline now.").waitFor({ state: "attached" });
 

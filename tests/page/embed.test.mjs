@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { engines, fence, openDocument, retype, url, visit } from "./browser.mjs";
+import { engines, fence, openDocument, retype, trapping, url, visit } from "./browser.mjs";
 
 const at = (path) => new URL(path, url).href;
 
@@ -161,28 +161,11 @@ for (const [name, options] of [
     }));
 }
 
-/** What the worker runs before its own script: modules whose `answer` traps at one word. */
-const trap = (word) => `{
-  const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 116, 0, 0, 10, 5, 1, 3, 0, 0, 11];
-  const trap = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))).exports.t;
-  const instantiate = WebAssembly.instantiate;
-  WebAssembly.instantiate = async (module, imports) => {
-    const instance = await instantiate(module, imports);
-    const answer = (...given) => {
-      const [, , document] = given;
-      if (document.includes(${JSON.stringify(word)})) trap();
-      return instance.exports.answer(...given);
-    };
-    return { module, instance: { exports: { ...instance.exports, answer } } };
-  };
-}
-`;
-
 test("a document that fells the shared engine leaves the other playgrounds alive", () =>
   visit({}, async (page, { context }) => {
     await context.route(/\/worker-[^/]*\.js$/, async (route) => {
       const response = await route.fetch();
-      await route.fulfill({ response, body: trap("boom") + (await response.text()) });
+      await route.fulfill({ response, body: trapping({ answer: '(pointer, length, document) => document.includes("boom")' }) + (await response.text()) });
     });
     const host = at("host.html");
     const frames = ["one", "two", "three"];

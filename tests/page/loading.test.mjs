@@ -134,7 +134,7 @@ test("what is asked before the whole is there waits for it", () =>
     await page.getByText(/^The link would hold .*Secret\/shop\/payment/).waitFor();
   }));
 
-test("playgrounds that share an engine share the next one too", () =>
+test("playgrounds that share an engine share the whole too", () =>
   visit({ viewport: { width: 1440, height: 1800 } }, async (page, { context }) => {
     const host = new URL("host.html", url).href;
     const frames = examples.map(({ name, text }) => `<iframe title="${name}" width="700" height="400" src="./?embed${link(text)}"></iframe>`);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { complete, fence, openDocument, retype, visit } from "./browser.mjs";
+import { complete, fence, openDocument, retype, trapping, visit } from "./browser.mjs";
 
 /** How many documents the worker is asked about. */
 const counted = (page) =>
@@ -35,29 +35,24 @@ async function near(page) {
 const document = (script) =>
   fence("yaml", "cluster.yaml", "kind: Namespace\napiVersion: v1\nmetadata:\n  name: one") + fence("sh", "", script);
 
-/** The page's own engine, but not the worker's, traps at a word and when it is asked for the graph. */
-const trapping = (page) =>
-  page.addInitScript(() => {
-    // A module of one function, which traps.
-    const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 116, 0, 0, 10, 5, 1, 3, 0, 0, 11];
-    const { instantiate } = WebAssembly;
-    WebAssembly.instantiate = async (module, imports) => {
-      const instance = await instantiate(module, imports);
-      const trap = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))).exports.t;
-      const answer = (...given) => (given[2].includes("boom") ? trap() : instance.exports.answer(...given));
-      return { module, instance: { exports: { ...instance.exports, answer, graph: trap } } };
-    };
-  });
-
 const verdict = (page, name) => page.getByRole("heading", { name }).waitFor();
+
+/** Opens a document that the page's own engine answers; how many the worker was asked about until then. */
+async function opened(page) {
+  await counted(page);
+  await openDocument(page, document("kubectl get nodes --as jane"));
+  await verdict(page, /jane may not list nodes/);
+  await near(page);
+  return asked(page);
+}
+
+/** The page's own engine, but not the worker's, traps at a word and when it is asked for the graph. */
+const failing = (page) =>
+  page.addInitScript(trapping({ answer: '(pointer, length, document) => document.includes("boom")', graph: "() => true" }));
 
 test("what is quick is answered within the key, in all views, and the worker hears nothing of it", () =>
   visit({}, async (page) => {
-    await counted(page);
-    await openDocument(page, document("kubectl get nodes --as jane"));
-    await verdict(page, /jane may not list nodes/);
-    await near(page);
-    const before = await asked(page);
+    const before = await opened(page);
     // What stands there when the key's own task ends.
     await page.evaluate(() => {
       addEventListener("keydown", () => setTimeout(() => (window.seen = window.document.querySelector("#view-panels").textContent)), { once: true });
@@ -76,11 +71,7 @@ test("what is quick is answered within the key, in all views, and the worker hea
 
 test("what takes longer is given up and goes to the worker, until it is quick again", () =>
   visit({}, async (page) => {
-    await counted(page);
-    await openDocument(page, document("kubectl get nodes --as jane"));
-    await verdict(page, /jane may not list nodes/);
-    await near(page);
-    const before = await asked(page);
+    const before = await opened(page);
     await retype(page, "Requests", "kubectl get nodes --as slow\n".repeat(1_500).trim());
     await verdict(page, /slow may not list nodes/);
     assert.equal(await asked(page), before + 1);
@@ -96,12 +87,8 @@ test("what takes longer is given up and goes to the worker, until it is quick ag
 
 test("one that traps leaves its document to the worker, and the page goes on without it", () =>
   visit({}, async (page) => {
-    await counted(page);
-    await trapping(page);
-    await openDocument(page, document("kubectl get nodes --as jane"));
-    await verdict(page, /jane may not list nodes/);
-    await near(page);
-    const before = await asked(page);
+    await failing(page);
+    const before = await opened(page);
     await retype(page, "Requests", "kubectl get nodes --as boom");
     await verdict(page, /boom may not list nodes/);
     assert.equal(await asked(page), before + 1);
@@ -112,12 +99,8 @@ test("one that traps leaves its document to the worker, and the page goes on wit
 
 test("one that traps when it is asked for more leaves that to the worker too", () =>
   visit({}, async (page) => {
-    await counted(page);
-    await trapping(page);
-    await openDocument(page, document("kubectl get nodes --as jane"));
-    await verdict(page, /jane may not list nodes/);
-    await near(page);
-    const before = await asked(page);
+    await failing(page);
+    const before = await opened(page);
     await page.getByRole("tab", { name: "Graph" }).click();
     await verdict(page, "Nothing to draw.");
     assert.equal(await asked(page), before + 1);

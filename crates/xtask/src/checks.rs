@@ -58,8 +58,7 @@ fn wasm(root: &Path) -> Result {
     process::run(&mut tools.browser_test(&settings, &settings.package.path, &[], &[])?)
 }
 
-/// What a visitor downloads, file by file, and the budgets of the wasm: the package's, and the part of the page's that its first
-/// verdict waits for.
+/// What a visitor downloads, file by file, and the budgets of the wasm: of the page's two forms and the package's.
 fn size(root: &Path) -> Result {
     let settings = settings::read(root)?;
     let mut files = Vec::new();
