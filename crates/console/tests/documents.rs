@@ -85,6 +85,23 @@ fn each_configuration_that_is_refused_is_told_where_it_stands() {
 }
 
 #[test]
+fn configuration_stands_anywhere_in_a_file() {
+    let document = "```yaml title=\"all.yaml\"\nkind: Namespace\napiVersion: v1\nmetadata:\n  name: shop\n---\n\
+        # At rest.\nkind: EncryptionConfig\napiVersion: v1\nresources:\n- resources: [configmaps]\n  providers:\n  - aescbc:\n      keys:\n      \
+        - name: mine\n        secret: HON5ISH9XMfFB6dnm25U0vXtWXpcHdNRDWjMJgi9MxI=\n---\n\
+        rules:\n- level: Metadata\n---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: late, namespace: shop}\n```\n\
+        ```console\n$ kubectl -n shop get configmap late -o name\n$ ETCDCTL_API=3 etcdctl get /registry/configmaps/shop/late --print-value-only | grep -c k8s:enc:aescbc:v1:mine:\n\
+        $ grep -c AUDIT /var/log/audit.log\n```\n";
+    let report = run("a.md", document, None);
+    assert_eq!(messages(&report), []);
+    assert_eq!(outputs(&report), ["configmaps/late", "1", "2"]);
+    // What is wrong is told of the line of the document.
+    let report = run("a.md", &document.replace("aescbc", "nosuch"), None);
+    let [(8, message)] = messages(&report)[..] else { panic!("{:?}", messages(&report)) };
+    assert!(message.contains("\"all.yaml:7\""), "{message}");
+}
+
+#[test]
 fn the_first_of_two_configurations_is_used_and_the_other_is_told() {
     let policy = "```yaml\nkind: Policy\napiVersion: audit.k8s.io/v1alpha1\nrules:\n- level: Metadata\n```\n";
     let report = run("a.md", &format!("{policy}{policy}"), None);

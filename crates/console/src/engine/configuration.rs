@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use portcullis_core::manifest::{Diagnostic, Manifest, Object, Severity, Value};
+use portcullis_core::manifest::{Diagnostic, Manifest, Object, Place, Severity, Value};
 
 /// What a document's manifests are, by their kind: objects of the cluster, and files that configure the server.
 #[derive(Default)]
@@ -25,7 +25,8 @@ pub(super) enum Part {
 }
 
 impl Configuration {
-    pub(super) fn sort(&mut self, manifest: &Manifest, path: &str) -> Vec<Diagnostic> {
+    /// Takes `manifest` for what it is; `name` gives the file that has it, and no other configuration, at a place.
+    pub(super) fn sort(&mut self, manifest: &Manifest, name: impl FnOnce(&Place) -> String) -> Vec<Diagnostic> {
         let document = manifest.document();
         // The items of a list, of which there may be many, are objects and nothing else.
         if document.value.is_null() {
@@ -33,18 +34,19 @@ impl Configuration {
         }
         let text = |key: &str| document.value.get(key).and_then(Value::as_str).unwrap_or_default();
         let (group, kind) = (text("apiVersion").split('/').next().unwrap_or_default(), text("kind"));
-        let line = document.origin.place(&[]).line;
-        let file = (path.to_owned(), line);
-        match (group, kind) {
-            (_, "EncryptionConfig" | "EncryptionConfiguration") => self.encryption.push(file),
-            ("audit.k8s.io", "Policy") => self.audit.push(file),
-            (_, "") if is_audit_policy(&document.value) => self.audit.push(file),
-            ("v1", "Config") => self.kubeconfig.push(file),
+        let place = document.origin.place(&[]);
+        let files = match (group, kind) {
+            (_, "EncryptionConfig" | "EncryptionConfiguration") => &mut self.encryption,
+            ("audit.k8s.io", "Policy") => &mut self.audit,
+            (_, "") if is_audit_policy(&document.value) => &mut self.audit,
+            ("v1", "Config") => &mut self.kubeconfig,
             ("v1", "Pod") if let Some(flags) = apiserver_flags(&document.value) => {
-                self.pod = Some((flags, line));
+                self.pod = Some((flags, place.line));
+                return Vec::new();
             }
             _ => return self.take(manifest),
-        }
+        };
+        files.push((name(&place), place.line));
         Vec::new()
     }
 

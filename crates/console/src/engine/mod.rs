@@ -9,7 +9,7 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 use portcullis_core::apiserver::cluster::{Loaded, unserved_versions};
 use portcullis_core::apiserver::{File, Files};
-use portcullis_core::manifest::{Diagnostic, Object, Reading, Severity};
+use portcullis_core::manifest::{Diagnostic, Object, Place, Reading, Severity};
 use portcullis_core::release::Release;
 use portcullis_core::sort::SortedSet;
 use portcullis_core::world::{World, time};
@@ -259,8 +259,12 @@ impl Engine {
                     let progress = |bytes| self.tell("read", before + bytes, total);
                     let (manifests, problems) = reading.read(source, block.line, &block.text, &progress);
                     diagnostics.extend(problems);
-                    for manifest in manifests {
-                        diagnostics.extend(configuration.sort(&manifest, &path));
+                    for (at, manifest) in manifests.iter().enumerate() {
+                        let name = |place: &Place| match at {
+                            0 => path.clone(),
+                            _ => own_file(block, source, place, &mut files),
+                        };
+                        diagnostics.extend(configuration.sort(manifest, name));
                     }
                     if let Some(place) = self.readings.get_mut(number) {
                         *place = reading;
@@ -480,6 +484,20 @@ fn choose(asked: Option<&str>, document: &mut Document, source: &Rc<str>) -> &'s
         });
         newest
     })
+}
+
+/// Makes a file of the lines of `block` at `place`, as the server reads the first document of a file and no other; gives its
+/// name.
+fn own_file(block: &transcript::File, source: &Rc<str>, place: &Place, files: &mut Files) -> String {
+    let before = place.line.saturating_sub(block.line);
+    let lines = block.text.split_inclusive('\n').skip(before as usize);
+    let text: String = lines.take((place.end_line.saturating_sub(place.line) + 1) as usize).collect();
+    let name = match block.name.as_str() {
+        "" => format!("{source}:{}", place.line),
+        name => format!("{name}:{}", before + 1),
+    };
+    files.insert(name.clone(), File { source: source.clone(), first_line: place.line, text: text.into() });
+    name
 }
 
 /// Whether a step names the server's flags itself.
