@@ -145,6 +145,7 @@ impl Session {
                     let standing = policy.standing();
                     // The same policy may start more than one server.
                     if !standing.iter().any(|rule| self.audit.rules.contains(rule)) {
+                        self.audit.warnings.extend(policy.unread());
                         self.audit.warnings.extend(standing.iter().filter_map(Standing::warning));
                         self.audit.rules.extend(standing);
                     }

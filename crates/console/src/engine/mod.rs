@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
-use portcullis_core::apiserver::cluster::{Loaded, unserved_versions};
+use portcullis_core::apiserver::cluster::{Loaded, unserved};
 use portcullis_core::apiserver::{File, Files};
 use portcullis_core::manifest::{Diagnostic, Object, Place, Reading, Severity};
 use portcullis_core::release::Release;
@@ -396,15 +396,14 @@ impl Cluster {
     /// What is to be said of the objects, where they stand now.
     fn diagnostics(&self) -> impl Iterator<Item = Diagnostic> + use<'_> {
         let all = || self.objects.iter().zip(&self.loaded);
-        let versions =
-            unserved_versions(self.session.release(), all().map(|(object, (loaded, _))| (&**object, loaded)));
+        let unserved = unserved(self.session.release(), all().map(|(object, (loaded, _))| (&**object, loaded)));
         let each = all().flat_map(|(object, (loaded, before))| {
             loaded.diagnostics.iter().map(move |diagnostic| Diagnostic {
                 line: diagnostic.line.wrapping_add(line(object).wrapping_sub(*before)),
                 ..diagnostic.clone()
             })
         });
-        versions.into_iter().chain(each)
+        unserved.into_iter().chain(each)
     }
 }
 

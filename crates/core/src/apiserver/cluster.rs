@@ -69,6 +69,7 @@ pub struct Loaded {
     /// Whether nothing else that is loaded or made depends on it, but for the graph.
     alone: bool,
     read_as: Option<ReadAs>,
+    unread: Vec<Unread>,
     /// What is to be said of it.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -76,10 +77,19 @@ pub struct Loaded {
 /// The `apiVersion` of an object, which is none of the release, and the one as which it was read.
 type ReadAs = (Rc<str>, &'static str);
 
+/// A member that no field of the release reads: where it stands, as `kubectl explain` writes it, and on which line of the
+/// object, from 0.
+#[derive(Clone, Debug)]
+struct Unread {
+    field: String,
+    line: u32,
+}
+
 /// An object as the release can read it, and what is to be said of that.
 struct AsRead {
     object: Rc<Object>,
     read_as: Option<ReadAs>,
+    unread: Vec<Unread>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -224,15 +234,14 @@ impl Cluster {
             (object, loaded)
         };
         let loaded: Vec<_> = objects.into_iter().map(load).collect();
-        let mut diagnostics =
-            unserved_versions(self.release, loaded.iter().map(|(object, loaded)| (&**object, loaded)));
+        let mut diagnostics = unserved(self.release, loaded.iter().map(|(object, loaded)| (&**object, loaded)));
         diagnostics.extend(loaded.into_iter().flat_map(|(_, loaded)| loaded.diagnostics));
         diagnostics
     }
 
     /// Takes one object as found: see [`Cluster::load`].
     pub fn load_object(&mut self, object: &Rc<Object>, world: &mut World) -> Loaded {
-        let AsRead { object, read_as, diagnostics } = self.as_read(object);
+        let AsRead { object, read_as, unread, diagnostics } = self.as_read(object);
         let mut found = find(self.release, &object);
         let mut alone = found.as_ref().map_or(true, Found::is_alone);
         if let Ok(Found { value, .. }) = &mut found
@@ -246,7 +255,7 @@ impl Cluster {
         alone &= old.is_none();
         let uid = object.uid().is_empty().then(|| old.unwrap_or_else(|| self.new_uid(world)).into());
         let revision = self.store.revision() + 1;
-        let place = Loaded { key: None, revision, uid, alone, read_as, diagnostics };
+        let place = Loaded { key: None, revision, uid, alone, read_as, unread, diagnostics };
         let (loaded, object) = self.place(&object, found, place, world);
         if let Some(object) = object {
             self.authorizers.informers_mut().upsert(&object);
@@ -258,7 +267,7 @@ impl Cluster {
     /// Takes `object` in the place of what was loaded before: the cluster is then as if it had been loaded at that time.
     /// `None` where more than the one object would have become otherwise; the cluster is as it was.
     pub fn load_instead(&mut self, before: &Loaded, object: &Rc<Object>, world: &mut World) -> Option<Loaded> {
-        let AsRead { object, read_as, diagnostics } = self.as_read(object);
+        let AsRead { object, read_as, unread, diagnostics } = self.as_read(object);
         let found = find(self.release, &object);
         let old = match &before.key {
             Some(key) => {
@@ -291,7 +300,7 @@ impl Cluster {
         if let Some(key) = &before.key {
             self.store.withdraw(key);
         }
-        let place = Loaded { key: None, read_as, diagnostics, ..before.clone() };
+        let place = Loaded { key: None, read_as, unread, diagnostics, ..before.clone() };
         let (loaded, new) = self.place(&object, found, place, world);
         let told = || {
             let entries = self.store.range("").map(|(_, entry)| entry);
@@ -340,7 +349,7 @@ impl Cluster {
         if object.origin.as_ref().is_some_and(|origin| origin.has_spellings()) {
             diagnostics = read_words_as_text(self.release, Rc::make_mut(&mut object));
         }
-        AsRead { object, read_as, diagnostics }
+        AsRead { unread: unread(self.release, &object), object, read_as, diagnostics }
     }
 
     /// Gives the key, the object and a warning, or why it is left out.
@@ -366,8 +375,6 @@ impl Cluster {
             set(&mut value, &["metadata", "creationTimestamp"], created);
         }
         let wrong = rest::validate(hub, &value);
-        let gathers = |value: &Value| value.get("aggregationRule").is_some() && list(value, "rules").is_empty();
-        let is_lost = gathers(&object.value) && !gathers(&value);
         if hub.kind == "Service" && text(&value, "spec.clusterIP").is_empty() {
             // A full range leaves it without.
             let _ = rest::allocate(self, hub, &mut value, world);
@@ -379,13 +386,7 @@ impl Cluster {
         let kind = hub.kind;
         let warning = wrong
             .map(|reason| format!("The API server would refuse {kind} {name:?}: {reason}. It is loaded as found."));
-        let lost = is_lost.then(|| {
-            let release = self.release.version();
-            format!(
-                "Kubernetes {release} does not aggregate roles: {kind} {name:?} has the rules that stand in it, none."
-            )
-        });
-        Ok((key, object, warning.or(lost)))
+        Ok((key, object, warning))
     }
 
     /// `pod` on `node`, as a Binding makes it: with the condition `PodScheduled`.
@@ -426,25 +427,66 @@ fn is_version(word: &str) -> bool {
         && (rest.is_empty() || level.is_some_and(|number| !number.is_empty() && digits(number) == number.len()))
 }
 
-/// What is to be said of objects whose `apiVersion` is none of the release: once for each version, at its first object.
-pub fn unserved_versions<'a>(
-    release: &Release,
-    loaded: impl Iterator<Item = (&'a Object, &'a Loaded)>,
-) -> Vec<Diagnostic> {
+/// What is to be said of what objects have and the release has not: once for each `apiVersion`, and once for each field of a
+/// kind, where the first object has it.
+pub fn unserved<'a>(release: &Release, loaded: impl Iterator<Item = (&'a Object, &'a Loaded)>) -> Vec<Diagnostic> {
     let mut versions: SortedMap<&ReadAs, (&Object, usize)> = SortedMap::new();
-    for (object, loaded) in loaded {
-        let (Some(read_as), Some(_)) = (&loaded.read_as, &loaded.key) else { continue };
-        versions.get_or_insert_with(read_as, || (object, 0)).1 += 1;
+    let mut fields: SortedMap<&str, SortedMap<&str, (&Object, &Unread, usize)>> = SortedMap::new();
+    for (object, loaded) in loaded.filter(|(_, loaded)| loaded.key.is_some()) {
+        if let Some(read_as) = &loaded.read_as {
+            versions.get_or_insert_with(read_as, || (object, 0)).1 += 1;
+        }
+        for unread in &loaded.unread {
+            let of_kind = fields.get_or_default(object.kind());
+            of_kind.get_or_insert_with(&unread.field, || (object, unread, 0)).2 += 1;
+        }
     }
     let release = release.version();
-    let warn = |((given, read_as), (object, count)): (&&ReadAs, &(&Object, usize))| {
-        let objects = if *count == 1 { "One object is".to_owned() } else { format!("{count} objects are") };
-        let message = format!("Kubernetes {release} has no {given}. {objects} read as {read_as} instead.");
-        let place = object.origin.as_ref().map(|origin| origin.place(&[PathStep::Key("apiVersion")]));
-        let (file, line) = place.map_or_else(|| (Rc::from(""), 0), |place| (place.file, place.line));
+    let warn = |object: &Object, below: u32, message| {
+        let place = object.origin.as_ref().map(|origin| origin.place(&[]));
+        let (file, line) = place.map_or_else(|| (Rc::from(""), 0), |place| (place.file, place.line + below));
         Diagnostic { severity: Severity::Warning, file, line, column: 0, message }
     };
-    versions.iter().map(warn).collect()
+    let version = |((given, read_as), (object, count)): (&&ReadAs, &(&Object, usize))| {
+        let objects = if *count == 1 { "One object is".to_owned() } else { format!("{count} objects are") };
+        let message = format!("Kubernetes {release} has no {given}. {objects} read as {read_as} instead.");
+        warn(object, line_below(object, &[PathStep::Key("apiVersion")]), message)
+    };
+    let field = |kind: &str, field: &str, (object, unread, count): &(&Object, &Unread, usize)| {
+        let objects = if *count == 1 { String::new() } else { format!(", here and in {} more", count - 1) };
+        warn(
+            object,
+            unread.line,
+            format!("Kubernetes {release} has no field {field} of {kind} and ignores it{objects}."),
+        )
+    };
+    let versions = versions.iter().map(version);
+    let fields = fields.iter().flat_map(|(kind, fields)| fields.iter().map(|(name, first)| field(kind, name, first)));
+    versions.chain(fields.collect::<Vec<_>>()).collect()
+}
+
+/// The members of `object` that no field of its type reads, each once, however many elements of a list have it. What servers
+/// of other releases wrote down for themselves is nobody's wish.
+fn unread(release: &Release, object: &Object) -> Vec<Unread> {
+    let mut found: Vec<Unread> = Vec::new();
+    release.unread(object.api_version(), object.kind(), &object.value, &mut |path| {
+        let keys = path.iter().filter_map(|step| match step {
+            PathStep::Key(key) => Some(*key),
+            PathStep::Index(_) => None,
+        });
+        let field = keys.collect::<Vec<_>>().join(".");
+        let is_the_servers = field.starts_with("status.") || field == "metadata.managedFields";
+        if !is_the_servers && !found.iter().any(|known| known.field == field) {
+            found.push(Unread { field, line: line_below(object, path) });
+        }
+    });
+    found
+}
+
+/// How many lines below the first line of `object` a part of it stands.
+fn line_below(object: &Object, path: &[PathStep<'_>]) -> u32 {
+    let line = |path: &[PathStep<'_>]| object.origin.as_ref().map_or(0, |origin| origin.place(path).line);
+    line(path).saturating_sub(line(&[]))
 }
 
 /// The object as the store would hold it, or why it is left out.

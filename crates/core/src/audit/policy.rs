@@ -8,11 +8,18 @@ use std::rc::Rc;
 
 use super::Level;
 use crate::authentication::User;
-use crate::manifest::{self, Document, Location, Object, Origin, PathStep, Value, json, yaml};
+use crate::manifest::{self, Diagnostic, Document, Location, Object, Origin, PathStep, Severity, Value, json, yaml};
 use crate::request::{RequestInfo, quote};
 use crate::sort::SortedMap;
 
 const API_VERSION: &str = "audit.k8s.io/v1alpha1";
+
+/// The members of a Policy that 1.7 reads.
+const POLICY: [&str; 4] = ["kind", "apiVersion", "metadata", "rules"];
+/// Those of a rule.
+const RULE: [&str; 7] = ["level", "users", "userGroups", "verbs", "resources", "namespaces", "nonResourceURLs"];
+/// Those of an entry of `resources`.
+const GROUP_RESOURCES: [&str; 2] = ["group", "resources"];
 
 /// An audit Policy: the first rule that matches a request decides; where none does, nothing is recorded.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +120,15 @@ impl Policy {
         first.and_then(|index| Some((self.rules.get(index)?.level, Some(index)))).unwrap_or_default()
     }
 
+    /// The members that nothing reads, a warning each: what they ask for does not happen.
+    pub fn unread(&self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        if let Some(object) = &self.object {
+            unread(object, &object.value, &[], &POLICY, &mut found);
+        }
+        found
+    }
+
     /// Where rule `index` stands.
     pub fn location(&self, index: usize) -> Location {
         let path = format!("rules[{index}]");
@@ -172,6 +188,32 @@ impl Rule {
     }
 }
 
+/// Of `value`, which stands at `path` of the file and has members of these names, and of the structs below it.
+fn unread(object: &Object, value: &Value, path: &[PathStep<'_>], names: &[&str], found: &mut Vec<Diagnostic>) {
+    for (member, value) in value.as_object().into_iter().flatten() {
+        let path = [path, &[PathStep::Key(member)]].concat();
+        if !names.contains(&member.as_str()) {
+            let Some(place) = object.origin.as_ref().map(|origin| origin.place(&path)) else { continue };
+            let message = format!("{API_VERSION} has no field {member} here, and the server ignores it.");
+            found.push(Diagnostic {
+                severity: Severity::Warning,
+                file: place.file,
+                line: place.line,
+                column: 0,
+                message,
+            });
+        }
+        let names: &[&str] = match (names == POLICY, member.as_str()) {
+            (true, "rules") => &RULE,
+            (false, "resources") => &GROUP_RESOURCES,
+            _ => continue,
+        };
+        for (at, entry) in value.as_array().into_iter().flatten().enumerate() {
+            unread(object, entry, &[&path[..], &[PathStep::Index(at)]].concat(), names, found);
+        }
+    }
+}
+
 pub(super) fn path_matches(spec: &str, path: &str) -> bool {
     spec == path || spec.ends_with('*') && path.starts_with(spec.trim_end_matches('*'))
 }
@@ -191,7 +233,7 @@ fn read(text: &str) -> Result<Vec<(String, Rule)>, String> {
     }
     let mut rules = Vec::new();
     let top = Node { value: &value, at: 0 };
-    for (name, node) in top.members(&["kind", "apiVersion", "metadata", "rules"])? {
+    for (name, node) in top.members(&POLICY)? {
         if name == "rules" {
             for node in node.structs("[]v1alpha1.PolicyRule")? {
                 rules.push(rule(node)?);
@@ -203,8 +245,7 @@ fn read(text: &str) -> Result<Vec<(String, Rule)>, String> {
 
 fn rule(node: Node<'_>) -> Result<(String, Rule), String> {
     let (mut level, mut rule) = (String::new(), Rule::default());
-    let names = ["level", "users", "userGroups", "verbs", "resources", "namespaces", "nonResourceURLs"];
-    for (name, node) in node.members(&names)? {
+    for (name, node) in node.members(&RULE)? {
         match name {
             "level" => level = node.text()?,
             "users" => rule.users = node.texts()?,
@@ -215,7 +256,7 @@ fn rule(node: Node<'_>) -> Result<(String, Rule), String> {
             "resources" => {
                 for node in node.structs("[]v1alpha1.GroupResources")? {
                     let mut entry = GroupResources::default();
-                    for (name, node) in node.members(&["group", "resources"])? {
+                    for (name, node) in node.members(&GROUP_RESOURCES)? {
                         match name {
                             "group" => entry.group = node.text()?,
                             _ => entry.resources = node.texts()?,
@@ -375,6 +416,19 @@ mod tests {
 
     fn parse(text: &str) -> Result<Policy, String> {
         Policy::parse("policy.yaml", &"doc.md".into(), 10, text)
+    }
+
+    #[test]
+    fn what_nothing_reads_is_told() {
+        let policy = parse(
+            "apiVersion: audit.k8s.io/v1alpha1\nkind: Policy\nmetadata: {any: thing}\nomitStages: [RequestReceived]\nrules:\n\
+             - level: None\n  user: [a]\n  resources:\n  - group: ''\n    resourceNames: [x]\n    resources: [pods]\n\
+             - level: Metadata\n  omitStages: []\n",
+        );
+        let told: Vec<_> = policy.unwrap().unread().into_iter().map(|it| (it.line, it.message)).collect();
+        let expected = [(13, "omitStages"), (16, "user"), (19, "resourceNames"), (22, "omitStages")];
+        let message = |name| format!("audit.k8s.io/v1alpha1 has no field {name} here, and the server ignores it.");
+        assert_eq!(told, expected.map(|(line, name)| (line, message(name))));
     }
 
     #[test]

@@ -103,9 +103,9 @@ impl Policy {
         standing
     }
 
-    /// What its author would want to know before it is live: the rules that nothing reaches.
+    /// What its author would want to know before it is live: the members that nothing reads, and the rules that nothing reaches.
     pub fn warnings(&self) -> Vec<Diagnostic> {
-        self.standing().iter().filter_map(Standing::warning).collect()
+        self.unread().into_iter().chain(self.standing().iter().filter_map(Standing::warning)).collect()
     }
 }
 

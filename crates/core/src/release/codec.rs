@@ -104,20 +104,13 @@ impl<'a> Reader<'a> {
                 key = Some(reader.string());
                 Ok(())
             }
-            Some(key) => match reader.field(of, key) {
+            Some(key) => match reader.schema.shape(of, key) {
                 Some(shape) => reader.value(shape),
                 None => {
                     reader.skip();
                     Ok(())
                 }
             },
-        })
-    }
-
-    fn field(&self, of: &Type, key: &[u8]) -> Option<Shape> {
-        of.fields.iter().find_map(|field| match (field.json, field.shape.leaf) {
-            (".", Leaf::Type(at)) => self.field(self.schema.get(at)?, key),
-            (json, _) => (json.as_bytes() == key).then_some(field.shape),
         })
     }
 

@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use crate::manifest::PathStep;
+
 mod bootstrap;
 mod codec;
 mod defaults;
@@ -112,6 +114,20 @@ impl Release {
     /// The same without filling in: what reading and writing an object makes of it.
     pub fn canonical(&self, api_version: &str, kind: &str, value: Value) -> Result<Value, String> {
         self.object(api_version, kind, value, false).map_err(|wrong| wrong.read)
+    }
+
+    /// Calls `each` with the path of every member of `value`, an object of `kind`, that no field reads. Of a kind that is not
+    /// known there are none.
+    pub(crate) fn unread<'a>(
+        &self,
+        api_version: &str,
+        kind: &str,
+        value: &'a Value,
+        each: &mut dyn FnMut(&[PathStep<'a>]),
+    ) {
+        if let Some(known) = self.schema.kind(api_version, kind) {
+            self.schema.unread(known, value, &mut Vec::new(), each);
+        }
     }
 
     fn object(&self, api_version: &str, kind: &str, value: Value, defaults: bool) -> Result<Value, WrongType> {

@@ -8,7 +8,7 @@ use ::base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
 use super::{defaults, quantity};
-use crate::manifest::{base64, float};
+use crate::manifest::{PathStep, base64, float};
 use crate::world::time;
 
 /// Every type of a release, and which of them are kinds.
@@ -264,10 +264,62 @@ impl Schema {
     }
 
     fn has(&self, of: &Type, member: &str) -> bool {
-        of.fields.iter().any(|field| match (field.json, field.shape.leaf) {
-            (".", Leaf::Type(at)) => self.get(at).is_some_and(|inlined| self.has(inlined, member)),
-            (json, _) => json == member,
+        self.shape(of, member.as_bytes()).is_some()
+    }
+
+    /// The type of the field that reads `member`.
+    pub(super) fn shape(&self, of: &Type, member: &[u8]) -> Option<Shape> {
+        of.fields.iter().find_map(|field| match (field.json, field.shape.leaf) {
+            (".", Leaf::Type(at)) => self.shape(self.get(at)?, member),
+            (json, _) => (json.as_bytes() == member).then_some(field.shape),
         })
+    }
+
+    /// Calls `each` with the path of every member that no field reads, of `value` as a value of the type `of`.
+    pub(crate) fn unread<'a>(
+        &self,
+        of: &Type,
+        value: &'a Value,
+        path: &mut Vec<PathStep<'a>>,
+        each: &mut dyn FnMut(&[PathStep<'a>]),
+    ) {
+        if let [Field { json: "=", shape, .. }] = of.fields.as_slice() {
+            return self.unread_below(*shape, value, path, each);
+        }
+        for (member, value) in value.as_object().into_iter().flatten() {
+            path.push(PathStep::Key(member));
+            match self.shape(of, member.as_bytes()) {
+                Some(shape) => self.unread_below(shape, value, path, each),
+                None if of.is_kind && matches!(member.as_str(), "kind" | "apiVersion") => {}
+                None => each(path),
+            }
+            path.pop();
+        }
+    }
+
+    fn unread_below<'a>(
+        &self,
+        shape: Shape,
+        value: &'a Value,
+        path: &mut Vec<PathStep<'a>>,
+        each: &mut dyn FnMut(&[PathStep<'a>]),
+    ) {
+        let Leaf::Type(at) = shape.leaf else { return };
+        let Some(of) = self.get(at) else { return };
+        let mut below = |step, value| {
+            path.push(step);
+            self.unread(of, value, path, each);
+            path.pop();
+        };
+        match (shape.wrap, value) {
+            (Wrap::List, Value::Array(items)) => {
+                items.iter().enumerate().for_each(|(index, item)| below(PathStep::Index(index), item));
+            }
+            (Wrap::Map, Value::Object(members)) => {
+                members.iter().for_each(|(key, value)| below(PathStep::Key(key), value));
+            }
+            _ => self.unread(of, value, path, each),
+        }
     }
 
     /// A field's value as it is written; `None` where it is empty and left out.

@@ -228,7 +228,7 @@ fn what_another_release_has_in_another_version_is_loaded_with_a_warning() {
         messages,
         [
             "Kubernetes 1.7 has no rbac.authorization.k8s.io/v1. 3 objects are read as rbac.authorization.k8s.io/v1beta1 instead.",
-            "Kubernetes 1.7 does not aggregate roles: ClusterRole \"all\" has the rules that stand in it, none.",
+            "Kubernetes 1.7 has no field aggregationRule of ClusterRole and ignores it, here and in 1 more.",
         ]
     );
     for key in ["/registry/roles/default/r", "/registry/clusterroles/gathered"] {
@@ -238,6 +238,32 @@ fn what_another_release_has_in_another_version_is_loaded_with_a_warning() {
             ("rbac.authorization.k8s.io/v1beta1", &json!(["get"]))
         );
     }
+}
+
+#[test]
+fn a_field_that_the_release_has_not_is_told_where_it_stands_first() {
+    let text = "apiVersion: rbac.authorization.k8s.io/v1beta1\nkind: Role\nmetadata: {name: a, lables: {}}\n\
+        rules:\n- apiGroups: ['']\n  resources: [pods]\n  verbs: [get]\n  resourceName: [x]\n- verb: [get]\n  resourceName: [y]\n---\n\
+        apiVersion: v1\nkind: Pod\nmetadata: {name: p, managedFields: []}\nspec:\n  containers:\n  - name: c\n    resources: {limits: {cpu: 1}}\n\
+        \x20   securityContext: {seccompProfile: {type: RuntimeDefault}}\nstatus: {hostIPs: []}\n---\n\
+        apiVersion: v1\nkind: Pod\nmetadata: {name: q}\nspec:\n  containers:\n  - name: c\n    securityContext: {seccompProfile: {}}\n---\n\
+        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, annotations: {any: thing}}\ndata: {any: thing}\n";
+    let (documents, _) = crate::manifest::parse(&"f".into(), 1, text);
+    let objects = documents.into_iter().flat_map(|document| crate::manifest::objects(document).0).collect();
+    let mut world = world();
+    let told = cluster(&mut world).load(objects, &mut world);
+    let unknown = told.iter().filter(|it| it.message.contains("has no field"));
+    let told: Vec<_> =
+        unknown.map(|it| (it.line, it.message.strip_prefix("Kubernetes 1.7 has no field ").unwrap())).collect();
+    assert_eq!(
+        told,
+        [
+            (19, "spec.containers.securityContext.seccompProfile of Pod and ignores it, here and in 1 more."),
+            (3, "metadata.lables of Role and ignores it."),
+            (8, "rules.resourceName of Role and ignores it."),
+            (9, "rules.verb of Role and ignores it."),
+        ]
+    );
 }
 
 #[test]
