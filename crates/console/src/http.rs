@@ -15,12 +15,7 @@ const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 pub fn send(request: &Request, session: &mut Session) -> (String, u8) {
     let mut request = request.clone();
     for (_, value) in &mut request.headers {
-        // From behind, so that `$TOKENS` is taken before `$TOKEN`.
-        for (name, text) in session.variables.iter().rev() {
-            if value.contains('$') {
-                *value = value.replace(&format!("${{{name}}}"), text).replace(&format!("${name}"), text);
-            }
-        }
+        *value = with_variables(value, &|name| session.variables.get(name).map(String::as_str));
     }
     let head_only = request.method == "HEAD";
     let sent = session.send(request);
@@ -32,6 +27,22 @@ pub fn send(request: &Request, session: &mut Session) -> (String, u8) {
         }
         Err(NotRunning) => ("The API server is not running: the connection is refused.\n".to_owned(), 7),
     }
+}
+
+/// `text` with `$NAME` and `${NAME}` replaced once, where `get` has the name.
+fn with_variables<'a>(text: &'a str, get: &dyn Fn(&str) -> Option<&'a str>) -> String {
+    let mut parts = text.split('$');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let bare = part.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).unwrap_or(part.len());
+        let braced = part.strip_prefix('{').and_then(|part| part.split_once('}'));
+        let (name, rest) = braced.unwrap_or_else(|| part.split_at(bare));
+        match get(name) {
+            Some(value) => out.extend([value, rest]),
+            None => out.extend(["$", part]),
+        }
+    }
+    out
 }
 
 /// The status line and the headers, with the blank line behind them.
@@ -51,4 +62,24 @@ pub fn body(response: &Response) -> Cow<'_, str> {
         return bytes::dump(&response.body, false, 0).into();
     }
     String::from_utf8_lossy(&response.body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_stand_for_their_values_once() {
+        let get = |name: &str| {
+            [("A", "1"), ("TOKEN", "$A$"), ("TOKENS", "all")].iter().find(|it| it.0 == name).map(|it| it.1)
+        };
+        for (text, expected) in [
+            ("Bearer $TOKEN", "Bearer $A$"),
+            ("$TOKENS ${TOKEN}S $TOKENX", "all $A$S $TOKENX"),
+            ("$A$A-$A ${A", "11-1 ${A"),
+            ("5$ $ $$A é$Aé", "5$ $ $1 é1é"),
+        ] {
+            assert_eq!(with_variables(text, &get), expected, "{text}");
+        }
+    }
 }

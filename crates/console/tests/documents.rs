@@ -62,10 +62,14 @@ fn configuration_that_is_refused_hides_nothing() {
     let [(2, message)] = messages(&report)[..] else { panic!("{:?}", messages(&report)) };
     assert!(message.starts_with("The API server does not start with this configuration: "), "{message}");
     // A step that starts the server tells it by itself.
-    let restart = "```console\n$ kube-apiserver --experimental-encryption-provider-config=nosuch.yaml\n```\n";
-    let report = run("a.md", &format!("{broken}{restart}"), None);
-    assert_eq!(messages(&report), []);
-    assert!(outputs(&report)[0].contains("nosuch.yaml"), "{:?}", outputs(&report));
+    for program in
+        ["kube-apiserver", "sudo /usr/local/bin/kube-apiserver", "A=1 kube-apiserver", "true && kube-apiserver"]
+    {
+        let restart = format!("```console\n$ {program} --experimental-encryption-provider-config=nosuch.yaml\n```\n");
+        let report = run("a.md", &format!("{broken}{restart}"), None);
+        assert_eq!(messages(&report), [], "{program}");
+        assert!(outputs(&report)[0].contains("nosuch.yaml"), "{:?}", outputs(&report));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::fmt::Write;
 use std::path::Path;
 
-use portcullis_console::{Engine, run};
+use portcullis_console::{Engine, access, run};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -217,19 +217,29 @@ proptest! {
     }
 }
 
-/// What was run is reported, and the next document is run as if nothing had been.
+/// Nothing is left of it: what is asked next is about all of the document.
 #[test]
-fn a_run_ends_before_the_step_at_which_it_is_to_stop() {
-    let text =
-        "```sh\nkubectl create namespace one\nkubectl create namespace two\nkubectl get namespaces -o name\n```\n";
+fn a_run_ends_before_the_command_at_which_it_is_to_stop() {
+    let text = "```sh\nkubectl create namespace one\nA=$(kubectl get namespaces -o name | cat); echo $A\n```\n\
+        ```sh\nGET /version HTTP/1.1\n```\n";
     let mut engine = Engine::default();
-    for allowed in 0..4 {
+    for allowed in 0..=6 {
         let asked = Cell::new(0);
-        let report = engine.run_while("a.md", text, None, &|| asked.replace(asked.get() + 1) < allowed);
-        assert_eq!(report.steps.len(), allowed.min(3));
-        assert_eq!(asked.get(), (allowed + 1).min(3));
+        let report = engine.run_while("a.md", text, None, &|_| asked.replace(asked.get() + 1) < allowed);
+        assert_eq!(report.map(|report| report.steps.len()), (allowed == 6).then_some(3));
+        let access =
+            |engine: &mut Engine| format!("{:?}", access::access(engine, ("a.md", text), "one", "", "secrets"));
+        assert_eq!(access(&mut engine), access(&mut Engine::default()));
         same(&mut engine, text).unwrap();
     }
+    // What a command is given: its words, and what comes through a pipe or from a file.
+    let given = Cell::new(0);
+    let text = "```sh\nA=$(printf 1234567890); echo $A$A | cat\ngrep x <<< 1234\n```\n";
+    engine.run_while("a.md", text, None, &|bytes| {
+        given.set(given.get() * 100 + bytes);
+        true
+    });
+    assert_eq!(given.get(), 16_10_24_24_10);
 }
 
 /// The token's name is drawn, as every IV is.

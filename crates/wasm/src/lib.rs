@@ -40,6 +40,9 @@ extern "C" {
     fn now() -> f64;
 }
 
+/// Bytes that a command may be given where time is short: nobody can end it once it runs.
+const ORDINARY: usize = 1 << 18;
+
 thread_local! {
     /// What was made for one document serves the next, which most often differs by a letter.
     static ENGINE: RefCell<Engine> = RefCell::default();
@@ -67,9 +70,9 @@ pub fn entropy(bytes: &[u8]) {
     ENGINE.with_borrow_mut(|engine| engine.set_entropy(bytes));
 }
 
-/// The same without the graph and what etcd holds, which are large where the cluster is: [`graph`] and [`etcd`] give them.
-/// Where `until` is given, a time of `performance.now()`, no step begins after it, and a document that is not done then has no
-/// report.
+/// As [`evaluate`], without the graph and what etcd holds, which are large where the cluster is: [`graph`] and [`etcd`] give them.
+/// Where `until` is given, a time of `performance.now()`, no command begins after it or is given more than a text of ordinary
+/// size, and a document that would need that has no report.
 ///
 /// # Errors
 ///
@@ -77,13 +80,11 @@ pub fn entropy(bytes: &[u8]) {
 #[wasm_bindgen(unchecked_return_type = "Report | undefined")]
 pub fn answer(name: &str, document: &JsString, until: Option<f64>) -> Result<JsValue, js_sys::Error> {
     let document = String::from_utf8(TextEncoder::new().encode(document).to_vec()).unwrap_or_default();
-    let late = Cell::new(false);
-    let go_on = || {
-        late.set(until.is_some_and(|until| now() > until));
-        !late.get()
-    };
-    let report = ENGINE.with_borrow_mut(|engine| engine.run_while(name, &document, None, &go_on));
-    if late.get() { Ok(JsValue::UNDEFINED) } else { to_js(&report) }
+    let go_on = |bytes: usize| until.is_none_or(|until| bytes <= ORDINARY && now() <= until);
+    match ENGINE.with_borrow_mut(|engine| engine.run_while(name, &document, None, &go_on)) {
+        Some(report) => to_js(&report),
+        None => Ok(JsValue::UNDEFINED),
+    }
 }
 
 /// Lets `watch` be called again and again while a document is run: `watch(what, done, total)`, where `what` is `"read"` for the

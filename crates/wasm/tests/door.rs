@@ -2,7 +2,7 @@
 #![cfg(target_arch = "wasm32")]
 
 use js_sys::{Array, JSON, Reflect};
-use portcullis_wasm::{evaluate, version};
+use portcullis_wasm::{answer, evaluate, version};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::JsValue;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -31,6 +31,21 @@ fn a_bad_document_is_a_report_too() {
     let report = evaluate("d.md", "```yaml\na: [\n```\n```console\n$ curl 'open\n```\n").unwrap();
     let diagnostics: Array = get(&report, &["diagnostics"]).unchecked_into();
     assert!(diagnostics.length() >= 2, "{}", String::from(JSON::stringify(&diagnostics).unwrap()));
+}
+
+#[wasm_bindgen_test]
+fn where_time_is_short_no_command_begins_late_or_is_given_much() {
+    let much = "A=0123456789abcdef\nA=$A$A$A$A$A$A$A$A\nA=$A$A$A$A$A$A$A$A\nA=$A$A$A$A$A$A$A$A\nA=$A$A$A$A$A$A$A$A\nA=$A$A$A$A$A$A$A$A\n";
+    for (steps, until, answered) in [
+        ("echo a\n", None, true),
+        ("echo a\n", Some(f64::INFINITY), true),
+        ("echo a\n", Some(0.0), false),
+        (much, None, true),
+        (much, Some(f64::INFINITY), false),
+    ] {
+        let report = answer("d.md", &format!("```sh\n{steps}```\n").into(), until).unwrap();
+        assert_eq!(!report.is_undefined(), answered, "{steps} {until:?}");
+    }
 }
 
 #[wasm_bindgen_test]

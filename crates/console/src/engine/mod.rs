@@ -134,12 +134,18 @@ impl Engine {
     /// Runs the document `text`, which is known as `name`, against `release` or else the release that it names itself. Its
     /// graph and what etcd holds are not in the report: [`Engine::graph`] and [`Engine::etcd`] give them where somebody looks.
     pub fn run(&mut self, name: &str, text: &str, release: Option<&str>) -> Report {
-        self.run_while(name, text, release, &|| true)
+        self.run_while(name, text, release, &|_| true).unwrap_or_default()
     }
 
-    /// As [`Engine::run`], as long as `go_on`: it is asked before each step, and the report ends before the first one that is
-    /// not to be run.
-    pub fn run_while(&mut self, name: &str, text: &str, release: Option<&str>, go_on: &dyn Fn() -> bool) -> Report {
+    /// As [`Engine::run`], as long as `go_on`: it is asked before each command, with the bytes that the command is given. `None`
+    /// where it said no; no document counts as the last one then.
+    pub fn run_while(
+        &mut self,
+        name: &str,
+        text: &str,
+        release: Option<&str>,
+        go_on: &dyn Fn(usize) -> bool,
+    ) -> Option<Report> {
         // Its cluster is about to be changed, and must not be copied for its sake.
         self.last = None;
         let mut document = transcript::read(name, text);
@@ -147,8 +153,7 @@ impl Engine {
         let release = choose(release, &mut document, &source);
         let mut diagnostics = std::mem::take(&mut document.diagnostics);
         let (files, configuration) = self.read(&document, &source, &mut diagnostics);
-        let restarts =
-            document.blocks.iter().any(|block| matches!(block, Block::Step(step) if restarts(&step.command)));
+        let restarts = document.blocks.iter().any(|block| matches!(block, Block::Step(step) if restarts(step)));
         let started = self.start(release, &document, &source, &configuration, &files);
         diagnostics.extend(configuration.surplus(&source, restarts));
         diagnostics.extend(started.diagnostics(&configuration, restarts));
@@ -158,8 +163,7 @@ impl Engine {
             match block {
                 Block::File(block) if block.name.is_empty() => {}
                 Block::File(block) => session.place(&block.name, block.file(&source)),
-                Block::Step(_) if !go_on() => break,
-                Block::Step(step) => steps.push(run_step(step, &mut session, &mut diagnostics)),
+                Block::Step(step) => steps.push(run_step(step, &mut session, &mut diagnostics, go_on)?),
             }
         }
         diagnostics.extend(session.take_warnings());
@@ -190,7 +194,7 @@ impl Engine {
             diagnostics: report::diagnostics(diagnostics, &document, text),
         };
         self.last = Some(Last { name: name.to_owned(), text: text.to_owned(), session, written });
-        report
+        Some(report)
     }
 
     /// The graph at the end of the last document.
@@ -209,7 +213,7 @@ impl Engine {
             let session = self.last.as_ref().map(|last| last.session.clone());
             let mut session = session.ok_or("there is no cluster to send it to")?;
             let (script, _) = shell::read(command).map_err(|error| error.message)?;
-            let outcome = shell::run(&script, &mut session);
+            let outcome = shell::run(&script, &mut session, &|_| true).unwrap_or_default();
             match session.take_exchanges() {
                 // It failed before it sent anything.
                 none if none.is_empty() => Err(String::from_utf8_lossy(&outcome.terminal).trim_end().to_owned()),
@@ -411,12 +415,19 @@ fn line(object: &Object) -> u32 {
     object.origin.as_ref().map_or(0, |origin| origin.place(&[]).line)
 }
 
-fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Vec<Diagnostic>) -> report::Step {
+/// `None` where `go_on` said no.
+fn run_step(
+    step: &transcript::Step,
+    session: &mut Session,
+    diagnostics: &mut Vec<Diagnostic>,
+    go_on: &dyn Fn(usize) -> bool,
+) -> Option<report::Step> {
     session.begin(step.line, step.end_line);
     let (output, status) = match &step.action {
-        Ok(Action::Http(request)) => http::send(request, session),
+        Ok(Action::Http(request)) if go_on(request.body.len()) => http::send(request, session),
+        Ok(Action::Http(_)) => return None,
         Ok(Action::Script(script)) => {
-            let outcome = shell::run(script, session);
+            let outcome = shell::run(script, session, go_on)?;
             (String::from_utf8_lossy(&outcome.terminal).into_owned(), outcome.status)
         }
         Err(problem) => {
@@ -437,7 +448,7 @@ fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Ve
         });
     }
     diagnostics.extend(notes(session.take_notes(), session.source(), step.line));
-    report::Step {
+    Some(report::Step {
         command: step.command.clone(),
         line: step.line,
         end_line: step.end_line,
@@ -452,7 +463,7 @@ fn run_step(step: &transcript::Step, session: &mut Session, diagnostics: &mut Ve
                 exchanges.iter().map(|exchange| report::exchange(exchange, release, (store, format))).collect()
             })
         },
-    }
+    })
 }
 
 /// What a start of the server was asked for and does not do.
@@ -500,6 +511,6 @@ fn own_file(block: &transcript::File, source: &Rc<str>, place: &Place, files: &m
 }
 
 /// Whether a step names the server's flags itself.
-fn restarts(command: &str) -> bool {
-    command.split(['\n', ';', '|', '&']).any(|part| part.split_whitespace().next() == Some("kube-apiserver"))
+fn restarts(step: &transcript::Step) -> bool {
+    matches!(&step.action, Ok(Action::Script(script)) if script.calls("kube-apiserver"))
 }

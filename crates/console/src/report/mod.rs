@@ -14,7 +14,7 @@ pub(crate) use fill::{audit_trail, diagnostics, etcd, exchange, files, graph, lo
 pub const VERSION: u32 = 1;
 
 /// All that a document gave.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// [`VERSION`].
@@ -95,7 +95,7 @@ pub struct Edge {
 }
 
 /// What the audit backends hold at the end.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditTrail {
     /// The lines of the log, whatever its path, in the order written.

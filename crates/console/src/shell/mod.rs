@@ -19,6 +19,17 @@ pub struct Script {
 }
 
 impl Script {
+    /// Whether a command of it is `program`, found as `commands::run` finds it, as far as the text says.
+    pub(crate) fn calls(&self, program: &str) -> bool {
+        let name = |word: &Word| match word.as_slice() {
+            [Part::Text { text, .. }] => text.rsplit('/').next().unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
+        let mut commands = self.list.iter().flat_map(|item| &item.pipeline);
+        commands
+            .any(|command| command.words.iter().map(name).find(|name| name != "sudo").is_some_and(|it| it == program))
+    }
+
     /// The command of these words, with `text` as its standard input.
     pub(crate) fn with_input(words: &[&str], text: &str) -> Self {
         let word = |text: &str| vec![Part::Text { text: text.to_owned(), quoted: true }];

@@ -19,9 +19,11 @@ pub struct Outcome {
     pub status: u8,
 }
 
-/// Runs `script`.
-pub fn run(script: &Script, session: &mut Session) -> Outcome {
-    let mut shell = Shell { session, bodies: &script.bodies, errors: Vec::new(), substituted: false };
+/// Runs `script`, as long as `go_on`: it is asked before each command, with the bytes that the command is given. `None` where it
+/// said no.
+pub fn run(script: &Script, session: &mut Session, go_on: &dyn Fn(usize) -> bool) -> Option<Outcome> {
+    let mut shell =
+        Shell { session, bodies: &script.bodies, errors: Vec::new(), substituted: false, go_on, ended: false };
     let mut outcome = Outcome::default();
     for item in &script.list {
         if let Some(stdout) = shell.item(item) {
@@ -29,8 +31,11 @@ pub fn run(script: &Script, session: &mut Session) -> Outcome {
             outcome.terminal.append(&mut shell.before_last(stdout));
         }
     }
+    if shell.ended {
+        return None;
+    }
     outcome.status = session.status;
-    outcome
+    Some(outcome)
 }
 
 struct Shell<'a> {
@@ -40,6 +45,9 @@ struct Shell<'a> {
     errors: Vec<Vec<u8>>,
     /// Whether a `$(...)` ran in the command: `A=$(false)` has its status.
     substituted: bool,
+    go_on: &'a dyn Fn(usize) -> bool,
+    /// Whether `go_on` said no.
+    ended: bool,
 }
 
 /// What the shell itself says where it cannot run a command.
@@ -90,6 +98,11 @@ impl Shell<'_> {
         let mut targets = [Target::Shown(Stream::Output), Target::Shown(Stream::Error)];
         for redirection in &command.redirections {
             self.redirect(redirection, &mut stdin, &mut targets)?;
+        }
+        let given = words.iter().chain(assignments.iter().map(|(_, value)| value)).map(String::len).sum::<usize>();
+        self.ended |= !(self.go_on)(given + stdin.len());
+        if self.ended {
+            return Ok(Output::default());
         }
         let mut output = match words.split_first() {
             None => {
