@@ -14,6 +14,8 @@ export default defineConfig({
   plugins: [docs(root)],
   build: {
     target: "es2023",
+    // The first that know `light-dark()`: what stands in for it would follow the system alone, and no button.
+    cssTarget: ["chrome123", "edge123", "firefox120", "safari17.5"],
     rollupOptions: {
       input: { index: "index.html", embed: "web/embed.ts" },
       // Other people's pages name this file: it keeps its name.
