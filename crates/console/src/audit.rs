@@ -5,20 +5,27 @@ use std::rc::Rc;
 use portcullis_core::apiserver::Exchange;
 use portcullis_core::audit::{Policy, stages};
 use portcullis_core::authentication::User;
-use portcullis_core::manifest::json;
+use portcullis_core::manifest::{Diagnostic, json, yaml};
+use portcullis_core::release::Release;
 use portcullis_core::request::{RequestInfo, Url};
 use serde::Serialize;
 
 use crate::arguments::{Argument, Arguments};
 use crate::commands::Output;
+use crate::later;
 
-/// Reads a policy as the server does, `name` being its file.
+/// Reads a policy as the server does, `name` being its file, whose text begins on `line`; one in the form of a later release is
+/// read as this one's, which is told.
 ///
 /// # Errors
 ///
 /// What the server would print.
-pub fn policy(name: &str, text: &str) -> Result<Policy, String> {
-    Policy::parse(name, &Rc::from(name), 1, text)
+fn policy(name: &str, line: u32, text: &str) -> Result<(Policy, Option<Diagnostic>), String> {
+    let file = Rc::from(name);
+    let value = yaml::parse(text).unwrap_or_default();
+    let (rewritten, told) = later::rewritten(Release::newest(), &value, text, (&file, line)).unzip();
+    let policy = Policy::parse(name, &file, line, rewritten.as_deref().unwrap_or(text))?;
+    Ok((policy, told))
 }
 
 /// What the policy says about one request.
@@ -68,7 +75,7 @@ pub fn answers(
     requests: &str,
     send: &dyn Fn(&str) -> Result<Vec<Exchange>, String>,
 ) -> Result<Vec<Asked>, String> {
-    let policy = Policy::parse("", &Rc::from(""), line, text)?;
+    let (policy, _) = policy("audit policy", line, text)?;
     let lines = requests.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let answers = lines.flat_map(|line| {
         let given = match line.split_whitespace().find(|word| *word != "$") {
@@ -139,14 +146,14 @@ fn run(arguments: &[String], open: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> 
     }
     let path = path.ok_or("--policy FILE is missing")?;
     let text = |name: &str| open(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let policy = match policy(path, &text(path)?) {
-        Ok(policy) => policy,
+    let (policy, told) = match policy(path, 1, &text(path)?) {
+        Ok(found) => found,
         Err(error) => return Ok(Output::failure(1, &format!("loading audit policy file: {error}"))),
     };
     let requests = text(requests.unwrap_or("-"))?;
     let mut output = Output::default();
     let mut complain = |line: String| output.stderr.extend(line.into_bytes());
-    for warning in policy.warnings() {
+    for warning in told.into_iter().chain(policy.warnings()) {
         complain(format!("{path}:{}: {}\n", warning.line, warning.message));
     }
     for (number, line) in (1..).zip(requests.lines()) {
@@ -206,7 +213,7 @@ mod tests {
     fn a_line_gets_level_rule_and_stages() {
         let text = "rules:\n- level: Metadata\n  resources: [{group: '', resources: [secrets]}]\n- level: None\n  users: [dns]\n\
                     - level: Request\n  userGroups: [system:authenticated]\n";
-        let policy = policy("p.yaml", text).unwrap();
+        let policy = policy("p.yaml", 1, text).unwrap().0;
         for (line, expected) in [
             ("al,dev GET /api/v1/namespaces/a/secrets/s", "get Metadata rules[0] 2 RequestReceived,ResponseComplete"),
             ("dns GET /api/v1/services?watch=1", "watch None rules[1] 4 "),
@@ -243,7 +250,7 @@ mod tests {
         for directory in std::fs::read_dir(vectors("audit")).unwrap().map(|entry| entry.unwrap().path()) {
             let number = directory.display();
             let read = |name: &str| std::fs::read_to_string(directory.join(name));
-            let policy = policy("policy.yaml", &read("policy.yaml").unwrap()).unwrap();
+            let policy = policy("policy.yaml", 1, &read("policy.yaml").unwrap()).unwrap().0;
             let events: Vec<serde_json::Value> =
                 read("events.jsonl").unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             for (index, line) in read("requests.jsonl").unwrap().lines().enumerate() {

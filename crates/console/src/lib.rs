@@ -9,6 +9,7 @@ pub mod commands;
 mod engine;
 mod http;
 pub mod inspect;
+mod later;
 pub mod report;
 pub mod secrets;
 pub mod session;

@@ -74,7 +74,7 @@ fn configuration_that_is_refused_hides_nothing() {
 
 #[test]
 fn each_configuration_that_is_refused_is_told_where_it_stands() {
-    let document = "```yaml\nkind: EncryptionConfiguration\nresources: []\n```\n\
+    let document = "```yaml\nkind: EncryptionConfig\nresources: [{resources: [a], providers: [{kms: {}}]}]\n```\n\
         ```yaml\nkind: Policy\napiVersion: audit.k8s.io/v1alpha1\nrules:\n- level: Metadata\n```\n\
         ```yaml\nkind: Config\napiVersion: v1\ncurrent-context: nosuch\n```\n\
         ```yaml\nkind: Pod\napiVersion: v1\nspec:\n  containers:\n  - command: [kube-apiserver, --enable-admission-plugins=X]\n```\n\
@@ -82,10 +82,33 @@ fn each_configuration_that_is_refused_is_told_where_it_stands() {
     let report = run("a.md", document, None);
     let found = messages(&report);
     assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 12, 17], "{found:?}");
-    assert!(found[0].1.ends_with("1.7 calls it EncryptionConfig."), "{found:?}");
     assert!(found[2].1.ends_with("unknown flag: --enable-admission-plugins"), "{found:?}");
     // The policy is none of them, and is in force.
     assert_eq!(outputs(&report), ["No resources found.", "2"]);
+}
+
+#[test]
+fn configuration_in_the_form_of_a_later_release_is_read_in_that_of_this_one() {
+    let files = "```yaml title=\"enc.yaml\"\napiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n\
+        - resources: [secrets]\n  providers: [{aescbc: {keys: [{name: mine, secret: HON5ISH9XMfFB6dnm25U0vXtWXpcHdNRDWjMJgi9MxI=}]}}]\n```\n\
+        ```yaml title=\"policy.yaml\"\napiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n```\n";
+    let ask = "```console\n$ kubectl create secret generic s\n$ ETCDCTL_API=3 etcdctl get /registry/secrets/default/s | grep -c aescbc\n$ grep -c AUDIT /var/log/audit.log\n```\n";
+    let report = run("a.md", &format!("{files}{ask}"), None);
+    assert_eq!(outputs(&report)[1..], ["1", "2"]);
+    assert_eq!(
+        messages(&report),
+        [
+            (3, "Kubernetes 1.7 has no EncryptionConfiguration. It is read as EncryptionConfig instead."),
+            (9, "Kubernetes 1.7 has no audit.k8s.io/v1. It is read as audit.k8s.io/v1alpha1 instead."),
+            (11, "audit.k8s.io/v1alpha1 has no field omitStages here, and the server ignores it."),
+        ]
+    );
+    // A server that is told to read it refuses it.
+    let start = "```console\n$ kube-apiserver --experimental-encryption-provider-config=enc.yaml\n```\n";
+    let report = run("a.md", &format!("{files}{start}"), None);
+    let refused = "invalid configuration kind \"EncryptionConfiguration\" provided";
+    assert!(outputs(&report)[0].ends_with(refused), "{:?}", outputs(&report));
+    assert!(!messages(&report).iter().any(|(_, message)| message.contains("instead")), "{:?}", messages(&report));
 }
 
 #[test]

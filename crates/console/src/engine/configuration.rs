@@ -13,6 +13,8 @@ pub(super) struct Configuration {
     kubeconfig: Vec<(String, u32)>,
     /// The flags of a static Pod, and its line.
     pod: Option<(Vec<String>, u32)>,
+    /// What is to be said of files in the form of later releases.
+    later: Vec<Diagnostic>,
 }
 
 /// A part of the configuration.
@@ -25,8 +27,13 @@ pub(super) enum Part {
 }
 
 impl Configuration {
-    /// Takes `manifest` for what it is; `name` gives the file that has it, and no other configuration, at a place.
-    pub(super) fn sort(&mut self, manifest: &Manifest, name: impl FnOnce(&Place) -> String) -> Vec<Diagnostic> {
+    /// Takes `manifest` for what it is; `file` gives the name of the file that has what stands at a place, and no other
+    /// configuration, and what is to be said of its form.
+    pub(super) fn sort(
+        &mut self,
+        manifest: &Manifest,
+        file: impl FnOnce(&Place) -> (String, Option<Diagnostic>),
+    ) -> Vec<Diagnostic> {
         let document = manifest.document();
         // The items of a list, of which there may be many, are objects and nothing else.
         if document.value.is_null() {
@@ -46,7 +53,9 @@ impl Configuration {
             }
             _ => return self.take(manifest),
         };
-        files.push((name(&place), place.line));
+        let (name, later) = file(&place);
+        files.push((name, place.line));
+        self.later.extend(later);
         Vec::new()
     }
 
@@ -110,22 +119,24 @@ impl Configuration {
         flags
     }
 
-    /// What is there twice and can be used once.
-    pub(super) fn surplus(&self, source: &Rc<str>, restarts: bool) -> Vec<Diagnostic> {
+    /// What is to be said of the files where the document lets the server start by itself: of those in the form of later releases,
+    /// and of what is there twice and can be used once.
+    pub(super) fn remarks(&self, source: &Rc<str>, restarts: bool) -> Vec<Diagnostic> {
+        if restarts || self.pod.is_some() {
+            return Vec::new();
+        }
         let kinds = [("encryption configuration", &self.encryption), ("audit policy", &self.audit)];
         let extra = kinds.iter().flat_map(|(what, files)| files.iter().skip(1).map(move |(_, line)| (what, *line)));
-        extra
-            .filter(|_| !restarts && self.pod.is_none())
-            .map(|(what, line)| Diagnostic {
-                severity: Severity::Warning,
-                file: source.clone(),
-                line,
-                column: 0,
-                message: format!(
-                    "The server starts with the first {what} of the document: a kube-apiserver step can name another."
-                ),
-            })
-            .collect()
+        let extra = extra.map(|(what, line)| Diagnostic {
+            severity: Severity::Warning,
+            file: source.clone(),
+            line,
+            column: 0,
+            message: format!(
+                "The server starts with the first {what} of the document: a kube-apiserver step can name another."
+            ),
+        });
+        self.later.iter().cloned().chain(extra).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 use portcullis_core::apiserver::cluster::{Loaded, unserved};
 use portcullis_core::apiserver::{File, Files};
-use portcullis_core::manifest::{Diagnostic, Object, Place, Reading, Severity};
+use portcullis_core::manifest::{Diagnostic, Object, Place, Reading, Severity, Value};
 use portcullis_core::release::Release;
 use portcullis_core::sort::SortedSet;
 use portcullis_core::world::{World, time};
@@ -17,6 +17,7 @@ use portcullis_core::world::{World, time};
 mod configuration;
 
 use crate::audit::{self, Asked};
+use crate::later;
 use crate::report::{self, Graph, Report, Stored};
 use crate::session::Session;
 use crate::transcript::{self, Action, Block, Document, compare};
@@ -152,10 +153,10 @@ impl Engine {
         let source: Rc<str> = name.into();
         let release = choose(release, &mut document, &source);
         let mut diagnostics = std::mem::take(&mut document.diagnostics);
-        let (files, configuration) = self.read(&document, &source, &mut diagnostics);
+        let (files, configuration) = self.read(release, &document, &source, &mut diagnostics);
         let restarts = document.blocks.iter().any(|block| matches!(block, Block::Step(step) if restarts(step)));
         let started = self.start(release, &document, &source, &configuration, &files);
-        diagnostics.extend(configuration.surplus(&source, restarts));
+        diagnostics.extend(configuration.remarks(&source, restarts));
         diagnostics.extend(started.diagnostics(&configuration, restarts));
         let mut session = self.load(started, configuration.objects, &mut diagnostics).with_files(files);
         let mut steps = Vec::new();
@@ -239,6 +240,7 @@ impl Engine {
     /// The files of a document, and what its manifests are.
     fn read(
         &mut self,
+        release: &Release,
         document: &Document,
         source: &Rc<str>,
         diagnostics: &mut Vec<Diagnostic>,
@@ -264,11 +266,19 @@ impl Engine {
                     let (manifests, problems) = reading.read(source, block.line, &block.text, &progress);
                     diagnostics.extend(problems);
                     for (at, manifest) in manifests.iter().enumerate() {
-                        let name = |place: &Place| match at {
-                            0 => path.clone(),
-                            _ => own_file(block, source, place, &mut files),
+                        let file = |place: &Place| {
+                            let (own, later) = own_file(release, block, source, (place, &manifest.document().value));
+                            if at == 0 && later.is_none() {
+                                return (path.clone(), None);
+                            }
+                            let name = match block.name.as_str() {
+                                "" => format!("{source}:{}", place.line),
+                                name => format!("{name}:{}", place.line.saturating_sub(block.line) + 1),
+                            };
+                            files.insert(name.clone(), own);
+                            (name, later)
                         };
-                        diagnostics.extend(configuration.sort(manifest, name));
+                        diagnostics.extend(configuration.sort(manifest, file));
                     }
                     if let Some(place) = self.readings.get_mut(number) {
                         *place = reading;
@@ -352,15 +362,7 @@ impl Started {
             notes(self.notes.clone(), file.clone(), configuration.first_line()).collect();
         // A step of the document that starts the server says so itself.
         for (part, message) in self.refused.iter().filter(|_| !restarts) {
-            let hint = if message.contains("\"EncryptionConfiguration\"") {
-                ". 1.7 calls it EncryptionConfig."
-            } else if message.contains("no kind \"Policy\" is registered") {
-                ". 1.7 knows audit.k8s.io/v1alpha1."
-            } else {
-                ""
-            };
-            let message =
-                format!("The API server does not start with this configuration: {}{hint}", message.trim_end());
+            let message = format!("The API server does not start with this configuration: {}", message.trim_end());
             diagnostics.push(error(configuration.line(*part).unwrap_or_default(), message));
         }
         diagnostics.extend(self.failed.clone().map(|message| error(0, message)));
@@ -496,18 +498,18 @@ fn choose(asked: Option<&str>, document: &mut Document, source: &Rc<str>) -> &'s
     })
 }
 
-/// Makes a file of the lines of `block` at `place`, as the server reads the first document of a file and no other; gives its
-/// name.
-fn own_file(block: &transcript::File, source: &Rc<str>, place: &Place, files: &mut Files) -> String {
-    let before = place.line.saturating_sub(block.line);
-    let lines = block.text.split_inclusive('\n').skip(before as usize);
+/// The lines of `block` at a place as a file of their own, in the form of the release, and what is to be said of that: the server
+/// reads the first document of a file and no other.
+fn own_file(
+    release: &Release,
+    block: &transcript::File,
+    source: &Rc<str>,
+    (place, value): (&Place, &Value),
+) -> (File, Option<Diagnostic>) {
+    let lines = block.text.split_inclusive('\n').skip(place.line.saturating_sub(block.line) as usize);
     let text: String = lines.take((place.end_line.saturating_sub(place.line) + 1) as usize).collect();
-    let name = match block.name.as_str() {
-        "" => format!("{source}:{}", place.line),
-        name => format!("{name}:{}", before + 1),
-    };
-    files.insert(name.clone(), File { source: source.clone(), first_line: place.line, text: text.into() });
-    name
+    let (later, told) = later::rewritten(release, value, &text, (source, place.line)).unzip();
+    (File { source: source.clone(), first_line: place.line, text: later.unwrap_or(text).into() }, told)
 }
 
 /// Whether a step names the server's flags itself.

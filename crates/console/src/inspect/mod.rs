@@ -7,6 +7,7 @@ use portcullis_core::storage::{Part, codec};
 
 use crate::arguments::{Argument, Arguments};
 use crate::commands::Output;
+use crate::later;
 
 mod dump;
 
@@ -52,6 +53,11 @@ pub struct Failure {
 /// Without a configuration the value is read as a server without encryption reads it. Errors: the configuration or the
 /// dump cannot be read; what is wrong with the value itself is in [`Inspection::object`].
 pub fn inspect(release: &Release, config: Option<&str>, key: Option<&str>, input: &[u8]) -> Result<Inspection, String> {
+    let later = config.and_then(|text| {
+        let value = yaml::parse(text).unwrap_or_default();
+        later::rewritten(release, &value, text, (&"".into(), 1))
+    });
+    let config = later.as_ref().map(|(text, _)| text.as_str()).or(config);
     let config = config.map(Config::parse).transpose()?.unwrap_or_default();
     let response = dump::response(input).transpose()?;
     let is_exact = response.is_some();
@@ -321,6 +327,15 @@ mod tests {
             assert_eq!((failure.step, failure.error.as_str()), (step, error));
             assert!(failure.usually.contains(usually), "{}", failure.usually);
         }
+    }
+
+    #[test]
+    fn a_configuration_in_the_form_of_a_later_release_opens_a_value_too() {
+        let later = CONFIG.replace("EncryptionConfig", "EncryptionConfiguration");
+        assert_ne!(later, CONFIG);
+        let Some(dump) = dump() else { return println!("skipped: no document") };
+        let open = |config: &str| format!("{:?}", inspect(release(), Some(config), None, &dump).unwrap().object);
+        assert_eq!(open(&later), open(CONFIG));
     }
 
     #[test]

@@ -126,7 +126,14 @@ pub(super) fn broken(file: &Rc<str>, text: &str, first_line: u32, mut failure: F
     if let Some((number, _)) = tab {
         (failure.line, failure.column) = (first_line + number as u32, 1);
     }
-    let remedy = if tab.is_some() {
+    let is_command = |line: &str| ["$ ", "kubectl ", "curl "].iter().any(|start| line.starts_with(start));
+    let command = text.lines().position(is_command);
+    if let Some(number) = command {
+        (failure.line, failure.column) = (first_line + number as u32, 1);
+    }
+    let remedy = if command.is_some() {
+        "This line is a command: those stand among the requests, not in a file."
+    } else if tab.is_some() {
         "The line is indented with a tab: YAML wants spaces."
     } else if failure.message.contains("mapping values") {
         "A value that holds \": \" needs quotes, or the line above lacks its indentation."
@@ -271,6 +278,8 @@ mod tests {
         for (text, line, column, message) in [
             ("a: 1\n\tb: 2\n", 11, 0, "tab"),
             ("a: b: c\n", 10, 5, "needs quotes"),
+            ("a: 1\n\nkubectl get pods\n", 12, 1, "This line is a command"),
+            ("a:\n- b\n$ curl x\nc\n", 12, 1, "This line is a command"),
             ("a: [1, 2\nb: 3\n", 0, 0, "This is no YAML"),
             ("a: 'x\n", 0, 0, "quote is not closed"),
             ("a: 1\na: 2\n", 11, 1, "stands twice"),

@@ -97,6 +97,17 @@ impl Release {
         self.schema.kind(api_version, kind).is_some()
     }
 
+    /// The member by which a configuration file says its form, and what it says in this release, where the given form is one of
+    /// later releases.
+    pub fn configuration_instead(&self, api_version: &str, kind: &str) -> Option<(&'static str, &'static str)> {
+        const POLICY: &str = "audit.k8s.io/v1alpha1";
+        match (api_version, kind) {
+            (_, "EncryptionConfiguration") => Some(("kind", "EncryptionConfig")),
+            (later, "Policy") if later.starts_with("audit.k8s.io/v") && later != POLICY => Some(("apiVersion", POLICY)),
+            _ => None,
+        }
+    }
+
     /// The object that the server makes of `value`, whose own `kind` and `apiVersion` do not count: unknown members are
     /// dropped, the rest stands in the order of the Go type, quantities, times and base64 in their canonical form, and
     /// what the server fills in is there.
