@@ -3,7 +3,7 @@
  *
  * The page shows files and commands; the engine reads Markdown. Prose, front matter and expected output stay where they
  * are, and what was not touched comes back as it was. What a fence means is decided by the engine, in
- * `crates/console/src/transcript`: this module follows the same rules.
+ * `crates/console/src/transcript`: this module follows the same rules, and `tests/fences.json` holds both to them.
  */
 
 import { Text } from "@codemirror/state";
@@ -75,9 +75,20 @@ interface Prose {
 interface Fence {
   /** Spaces before the fence, taken from each of its lines. */
   indent: number;
+  /** Of these, those that belong to the list item around it. */
+  item: number;
   marker: string;
   info: string;
-  closed: boolean;
+  /** The line that closes it, as it stands there. */
+  closing: string | undefined;
+  /** The lines that were read, where composing them gave others, and what it gave. */
+  read?: { lines: string[]; composed: string };
+}
+
+/** A line of a fence, and where an editor has it. */
+interface Line {
+  text: string;
+  place?: Place;
 }
 
 interface FilePart extends Fence {
@@ -115,11 +126,11 @@ export class Document {
   readonly #outputs = new Map<string, string[]>();
 
   constructor(text: string) {
-    this.#parts = takeApart(text.replaceAll(/\r\n?/g, "\n"));
+    this.#parts = takeApart(text.replace(/^\uFEFF/, "").replaceAll(/\r\n?/g, "\n"));
     let line = 1;
-    for (const [index, part] of this.#scripts().entries()) {
+    for (const part of this.#scripts()) {
       for (const [number, item] of part.items.entries()) {
-        if (index > 0 && number === 0) item.gap += 1;
+        if (line > 1 && number === 0) item.gap += 1;
         item.at = line + item.gap;
         line = item.at + item.lines.length;
         if (item.output.length > 0) this.#outputs.set(item.lines.join("\n"), item.output);
@@ -168,24 +179,23 @@ export class Document {
   addFile(title: string): number {
     const files = this.#files();
     const last = files.at(-1) ?? this.#scripts()[0];
+    // In the list item that the other is in, which would end here otherwise.
+    const { indent, item } = last ?? { indent: 0, item: 0 };
+    if (last?.kind === "file") close(last);
     const at = last ? this.#parts.indexOf(last) + (last.kind === "file" ? 1 : 0) : this.#parts.length;
     const file: FilePart = {
       kind: "file",
       title,
       text: Text.empty,
-      indent: 0,
+      indent,
+      item,
       marker: "```",
       info: `yaml title="${title}"`,
-      closed: true,
+      closing: `${" ".repeat(indent)}\`\`\``,
     };
     const blank: Prose = { kind: "prose", lines: [""] };
     this.#parts.splice(at, 0, ...(last?.kind === "script" ? [file, blank] : [blank, file]));
     return files.length;
-  }
-
-  removeFile(number: number): void {
-    const file = this.#files()[number];
-    if (file) this.#parts.splice(this.#parts.indexOf(file), 1);
   }
 
   /**
@@ -236,43 +246,22 @@ export class Document {
       lines += text.lines;
     };
     let file = -1;
-    let scripts = 0;
+    let follows = false;
     for (const part of this.#parts) {
       if (part.kind === "prose") {
         for (const line of part.lines) put(line);
         continue;
       }
-      const pad = " ".repeat(part.indent);
-      const padded = (line: string, place?: Place) => put(line && pad + line, place);
-      const marker = part.kind === "file" ? outside(part) : part.marker;
-      if (part.kind === "file") {
-        file += 1;
-        padded(marker + part.info);
-        // An empty file is a fence without lines; the editor has one to begin with.
-        if (part.text.length > 0 && part.indent === 0) putText(part.text, { editor: file, line: 1, indent: 0 });
-        else if (part.text.length > 0) {
-          let line = 1;
-          for (const text of part.text.iterLines()) padded(text, { editor: file, line: line++, indent: part.indent });
-        }
-      } else {
-        padded(marker + part.info);
-        for (const line of part.before) padded(line);
-        const last = part.items.findLastIndex((item) => !isComment(item));
-        for (const [number, item] of part.items.entries()) {
-          // A line `---`, and a comment that no command follows, would be taken for output.
-          const command = !isComment(item) || number > last ? "$ " : "";
-          const prompt = part.prompt ? command + (item.lines[0]?.startsWith("---") ? "# " : "") : "";
-          const gap = item.gap - (number === 0 && scripts > 0 ? 1 : 0);
-          for (let blank = 0; blank < gap; blank += 1) put("");
-          for (const [index, line] of item.lines.entries()) {
-            const sign = index === 0 ? prompt : "";
-            padded(sign + line, { editor: "requests", line: item.at + index, indent: part.indent + sign.length });
-          }
-          for (const line of item.output) padded(line);
-        }
-        if (part.items.length > 0) scripts += 1;
+      if (part.kind === "file") file += 1;
+      if (part.kind === "file" && part.indent === 0 && part.text.length > 0) {
+        const [first, last] = around(part);
+        put(first);
+        putText(part.text, { editor: file, line: 1, indent: 0 });
+        if (last !== undefined) put(last);
+        continue;
       }
-      if (part.closed) padded(marker);
+      for (const { text, place } of asRead(part, part.kind === "file" ? fileLines(part, file) : scriptLines(part, follows))) put(text, place);
+      follows ||= part.kind === "script" && part.items.length > 0;
     }
     pieces.push(written);
     return new Composed(pieces, runs);
@@ -293,15 +282,79 @@ export class Document {
       before: [],
       items: [],
       indent: 0,
+      item: 0,
       marker: "```",
       info: "sh",
-      closed: true,
+      closing: "```",
     };
+    const open = this.#parts.findLast((part) => part.kind !== "prose");
+    if (open) close(open);
     const last = this.#parts.at(-1);
     if (last?.kind === "prose" && last.lines.at(-1) === "") last.lines.pop();
     this.#parts.push({ kind: "prose", lines: [""] }, script, { kind: "prose", lines: [""] });
     return script;
   }
+}
+
+/** A fence's first line and its last, if it has one. A file's marker is longer than any that its text holds. */
+function around(part: FilePart | ScriptPart): [string, string | undefined] {
+  const pad = " ".repeat(part.indent);
+  const char = part.marker.charAt(0);
+  const longest = part.kind === "file" ? closings(part.text)[char === "~" ? "tilde" : "backtick"] : 0;
+  if (longest < part.marker.length) return [pad + part.marker + part.info, part.closing];
+  const marker = pad + char.repeat(longest + 1);
+  return [marker + part.info, part.closing === undefined ? undefined : marker];
+}
+
+/** A file that is indented, or empty: a fence without lines, though its editor has one to begin with. */
+function fileLines(part: FilePart, editor: number): Line[] {
+  const [first, last] = around(part);
+  const lines: Line[] = [{ text: first }];
+  let line = 1;
+  for (const text of part.text.length > 0 ? part.text.iterLines() : []) {
+    lines.push({ text: text && " ".repeat(part.indent) + text, place: { editor, line: line++, indent: part.indent } });
+  }
+  if (last !== undefined) lines.push({ text: last });
+  return lines;
+}
+
+/** A script; `follows` others, from which an editor divides it by a blank line. */
+function scriptLines(part: ScriptPart, follows: boolean): Line[] {
+  const [first, end] = around(part);
+  const lines: Line[] = [{ text: first }];
+  const padded = (text: string, place?: Place) => lines.push({ text: text && " ".repeat(part.indent) + text, ...(place && { place }) });
+  for (const line of part.before) padded(line);
+  const last = part.items.findLastIndex((item) => !isComment(item));
+  for (const [number, item] of part.items.entries()) {
+    // A line `---`, and a comment that no command follows, would be taken for output.
+    const command = !isComment(item) || number > last ? "$ " : "";
+    const prompt = part.prompt ? command + (item.lines[0]?.startsWith("---") ? "# " : "") : "";
+    const gap = item.gap - (number === 0 && follows ? 1 : 0);
+    for (let blank = 0; blank < gap; blank += 1) padded("");
+    for (const [index, line] of item.lines.entries()) {
+      const sign = index === 0 ? prompt : "";
+      padded(sign + line, { editor: "requests", line: item.at + index, indent: part.indent + sign.length });
+    }
+    for (const line of item.output) padded(line);
+  }
+  if (end !== undefined) lines.push({ text: end });
+  return lines;
+}
+
+/** The lines that were read where these mean the same: white space in blank lines, lines less indented than their fence. */
+function asRead({ read }: Fence, lines: Line[]): Line[] {
+  if (!read || read.composed !== joined(lines)) return lines;
+  return read.lines.map((text, index) => {
+    const { text: composed = "", place } = lines[index] ?? {};
+    return place ? { text, place: { ...place, indent: text.length - Math.max(0, composed.length - place.indent) } } : { text };
+  });
+}
+
+const joined = (lines: Line[]): string => lines.map(({ text }) => text).join("\n");
+
+/** Closes a fence that went on to the end of the document or of its list item. */
+function close(fence: Fence): void {
+  fence.closing ??= " ".repeat(fence.indent) + fence.marker;
 }
 
 function takeApart(text: string): Part[] {
@@ -315,12 +368,13 @@ function takeApart(text: string): Part[] {
     at = end < 0 ? lines.length : end + 1;
     prose = lines.slice(0, at);
   }
+  const items = new Items();
   while (at < lines.length) {
+    const start = at;
     const line = lines[at++] ?? "";
-    const fence = opening(line);
+    items.pass(line);
+    const fence = items.opening(line);
     comment ||= line.trimStart().startsWith("<!--") && !fence;
-    const [language = ""] = fence?.info.trim().split(/[ \t?{,]/, 1) ?? [];
-    const title = fence ? attribute(fence.info, "title") : "";
     if (comment || !fence) {
       prose.push(line);
       comment &&= !line.includes("-->");
@@ -328,55 +382,79 @@ function takeApart(text: string): Part[] {
     }
     const indent = new RegExp(`^ {0,${fence.indent}}`);
     const content: string[] = [];
-    const raw: string[] = [line];
-    let closed = false;
-    while (at < lines.length && !closed) {
-      const next = lines[at++] ?? "";
-      raw.push(next);
-      closed = closes(fence, next);
-      if (!closed) content.push(next.replace(indent, ""));
+    for (; at < lines.length && fence.closing === undefined; at += 1) {
+      const next = lines[at] ?? "";
+      // A list item that ends takes its fence with it; behind the last line's end there is no line.
+      if (next.trim() === "" ? next === "" && at === lines.length - 1 : fence.item > 0 && depth(next) < fence.item) break;
+      if (closes(fence, next)) fence.closing = next;
+      else content.push(next.replace(indent, ""));
     }
-    // Composing must give the very text again: a closing fence of another form stays prose with all that it closes.
-    const plain = !closed || raw.at(-1) === " ".repeat(fence.indent) + fence.marker;
-    const console = language === "console" || language === "shell-session";
-    const script = console || language === "sh" || language === "shell" || language === "bash";
-    const yaml = language === "yaml" || language === "yml";
-    if (!plain || !(script || yaml || title)) {
+    const raw = lines.slice(start, at);
+    const part = meaning(fence, content);
+    if (!part) {
       prose.push(...raw);
       continue;
     }
     if (prose.length > 0) parts.push({ kind: "prose", lines: prose });
     prose = [];
-    if (script) {
-      const prompt = console || content.some((line) => line.startsWith("$ "));
-      const { before, items } = prompt ? session(content) : { before: [], items: commands(content) };
-      parts.push({ kind: "script", ...fence, closed, prompt, before, items });
-    } else {
-      parts.push({ kind: "file", ...fence, closed, title, text: Text.of(content.length > 0 ? content : [""]) });
-    }
+    parts.push(part);
+    // Without indentation the text is what stands there, and there may be a million lines of it.
+    if (part.kind === "file" && part.indent === 0 && part.text.length > 0) continue;
+    const composed = joined(part.kind === "file" ? fileLines(part, 0) : scriptLines(part, false));
+    if (composed !== raw.join("\n")) part.read = { lines: raw, composed };
   }
   if (prose.length > 0) parts.push({ kind: "prose", lines: prose });
   return parts;
 }
 
-/** A fence's opening line, by CommonMark 0.31, section 4.5. */
-function opening(line: string): Fence | undefined {
-  const match = /^( {0,3})(`{3,}|~{3,})(.*)$/.exec(line);
-  const [, indent = "", marker = "", info = ""] = match ?? [];
-  if (!match || (marker.startsWith("`") && info.includes("`"))) return undefined;
-  return { indent: indent.length, marker, info, closed: false };
+/** What a fence is by the first word of its info string and its title; `undefined` for prose. */
+function meaning(fence: Fence, content: string[]): FilePart | ScriptPart | undefined {
+  const [language = ""] = fence.info.trim().split(/[ \t?{,]/, 1);
+  const console = /^(console|shell-session)$/.test(language);
+  if (console || /^(sh|shell|bash)$/.test(language)) {
+    const prompt = console || content.some((line) => line.startsWith("$ "));
+    const { before, items } = prompt ? session(content) : { before: [], items: commands(content) };
+    return { kind: "script", ...fence, prompt, before, items };
+  }
+  const title = attribute(fence.info, "title");
+  if (!title && !/^ya?ml$/.test(language)) return undefined;
+  return { kind: "file", ...fence, title, text: Text.of(content.length > 0 ? content : [""]) };
+}
+
+/** The list items that a line stands in: the columns at which their content begins, outermost first. CommonMark 0.31, section 5.2. */
+class Items {
+  #columns: number[] = [];
+
+  /** Enters and leaves the items that a line begins and ends. */
+  pass(line: string): void {
+    if (line.trim() === "") return;
+    const at = depth(line);
+    this.#columns = this.#columns.filter((column) => column <= at);
+    const [, marker, spaces] = /^ *([-*+]|\d{1,9}[.)])( +)(?=.*\S)/.exec(line) ?? [];
+    if (marker && spaces && at - this.#column <= 3) this.#columns.push(at + marker.length + (spaces.length > 4 ? 1 : spaces.length));
+  }
+
+  get #column(): number {
+    return this.#columns.at(-1) ?? 0;
+  }
+
+  /** A fence's opening line, by section 4.5. */
+  opening(line: string): Fence | undefined {
+    const match = /^( *)(`{3,}|~{3,})(.*)$/.exec(line);
+    const [, { length: indent } = "", marker = "", info = ""] = match ?? [];
+    if (!match || indent - this.#column > 3 || (marker.startsWith("`") && info.includes("`"))) return undefined;
+    return { indent, item: this.#column, marker, info, closing: undefined };
+  }
+}
+
+/** How many spaces a line begins with. */
+function depth(line: string): number {
+  return line.search(/[^ ]|$/);
 }
 
 function closes(fence: Fence, line: string): boolean {
-  const [, marker = ""] = /^ {0,3}(`{3,}|~{3,})\s*$/.exec(line) ?? [];
-  return marker.startsWith(fence.marker);
-}
-
-/** The marker of a file's fence, longer than any that its text holds. */
-function outside(part: FilePart): string {
-  const char = part.marker.charAt(0);
-  const longest = closings(part.text)[char === "~" ? "tilde" : "backtick"];
-  return longest < part.marker.length ? part.marker : char.repeat(longest + 1);
+  const [, { length: indent } = "", marker = ""] = /^( *)(`{3,}|~{3,})\s*$/.exec(line) ?? [];
+  return indent - fence.item <= 3 && marker.startsWith(fence.marker);
 }
 
 /** How long the longest line of a text is that could close a fence, by its character. */
@@ -407,7 +485,7 @@ export function closings(text: Text): Closings {
 
 /** `name="value"`, `name='value'` or `name=value` in an info string. */
 function attribute(info: string, name: string): string {
-  const match = new RegExp(`(?:^|[\\s{,])${name}=(?:"([^"]*)"|'([^']*)'|([^\\s},]*))`).exec(info);
+  const match = new RegExp(`(?:^|[\\s{,])${name}=(?:"([^"]*)|'([^']*)|([^\\s},]*))`).exec(info);
   return match?.[1] ?? match?.[2] ?? match?.[3] ?? "";
 }
 

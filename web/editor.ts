@@ -381,10 +381,6 @@ export class Editor {
     return this.#coming.at(-1)?.state ?? this.#view.state;
   }
 
-  get text(): string {
-    return this.#state.doc.toString();
-  }
-
   /** The cursor's line. */
   get line(): number {
     return this.#state.doc.lineAt(this.#state.selection.main.head).number;

@@ -75,6 +75,28 @@ test("an untouched document is composed as it was", () => {
   }
 });
 
+test("whatever stands between fences, an untouched document is composed as it was", () => {
+  const lines = ["", "  ", "a: 1", "  b", "      c", "$ ls", "    $ ls '", "# d", "- e", "  1. f", "---", "```", "``` ", "  ```", "   ````", "~~~", "      ```", "```yaml", "  ```yaml", "    ```sh", "```sh", "   ~~~console", "```console", "```text title=x", "<!--", "-->"];
+  let seed = 1;
+  const any = (count) => {
+    seed = (seed * 48271) % 2147483647;
+    return seed % count;
+  };
+  for (let round = 0; round < 20_000; round += 1) {
+    const text = Array.from({ length: 1 + any(14) }, () => lines[any(lines.length)]).join("\n");
+    const document = new Document(text);
+    assert.equal(document.compose().text, text);
+    const requests = document.requests.split("\n");
+    const all = document.compose();
+    for (const [index, line] of text.split("\n").entries()) {
+      const place = all.place(index + 1);
+      if (!place) continue;
+      const shown = place.editor === "requests" ? requests[place.line - 1] : document.files[place.editor].text.line(place.line).text;
+      assert.equal(line.slice(place.indent), shown, text);
+    }
+  }
+});
+
 test("every line of an editor is found from its line in the document", () => {
   for (const text of documents()) {
     const document = new Document(text);
@@ -110,6 +132,30 @@ test("a script is divided into commands as the engine divides it", () => {
     assert.deepEqual(prompts, commands.map((command) => `$ ${command.split("\n")[0]}`), script);
     const dense = (requests) => requests.replace(/\n+/g, "\n");
     assert.equal(dense(new Document(text).requests), dense(document.requests), script);
+  }
+});
+
+test("fences are found as the engine finds them", () => {
+  for (const row of JSON.parse(readFileSync("tests/fences.json", "utf8"))) {
+    const document = new Document(row.document);
+    const composed = document.compose();
+    assert.equal(composed.text, row.document.replace("\ufeff", "").replaceAll("\r", ""));
+    const { files } = document;
+    const last = (text) => text.replace(/\n$/, "");
+    assert.deepEqual(
+      files.map(({ name, text }) => [name.replace(/^cluster(-\d+)?\.yaml$/, ""), String(text)]),
+      row.files.map(({ name, text }) => [name, last(text)]),
+      row.document,
+    );
+    for (const [editor, { lines: [from, to], text }] of row.files.entries()) {
+      if (text.trim() === "") continue;
+      assert.equal(composed.place(from)?.editor, editor, row.document);
+      assert.equal(composed.place(to)?.line, files[editor].text.lines, row.document);
+      // An edit stays in its fence, and the engine's rules find it there again.
+      document.setFile(editor, Text.of(["edited: true", "```", "~~~"]));
+      assert.equal(String(new Document(document.compose().text).files[editor].text), "edited: true\n```\n~~~", row.document);
+    }
+    assert.equal(document.requests.replaceAll(/\n+/g, "\n"), row.commands.join("\n"), row.document);
   }
 });
 
@@ -172,11 +218,21 @@ test("a text with fences in it stays inside its file", () => {
   assert.equal(String(new Document(text).files[0].text), "a: |\n```\nb");
 });
 
-test("files come and go", () => {
+test("files are added", () => {
   const document = new Document("# T\n\n```yaml\na: 1\n```\n");
   assert.equal(document.addFile("audit.yaml"), 1);
   document.setFile(1, Text.of(["kind: Policy"]));
   assert.equal(document.compose().text, '# T\n\n```yaml\na: 1\n```\n\n```yaml title="audit.yaml"\nkind: Policy\n```\n');
-  document.removeFile(1);
-  assert.deepEqual(document.files.map((file) => file.name), ["cluster.yaml"]);
+});
+
+test("what is added stands outside a fence that was not closed, and inside the list item of its like", () => {
+  const open = new Document("```yaml\na: 1\n");
+  open.setRequests("ls");
+  open.addFile("b.yaml");
+  const text = '```yaml\na: 1\n```\n\n```yaml title="b.yaml"\n```\n\n```sh\nls\n```\n';
+  assert.equal(open.compose().text, text);
+  const item = new Document("10. a\n\n    ```yaml\n    a: 1\n    ```\n\n    ```sh\n    ls\n    ```\n");
+  item.addFile("b.yaml");
+  const again = new Document(item.compose().text);
+  assert.deepEqual([again.files.map(({ name }) => name), again.requests], [["cluster.yaml", "b.yaml"], "ls"]);
 });

@@ -481,44 +481,26 @@ mod tests {
         blocks.chain(diagnostics).collect()
     }
 
+    /// The page takes documents apart by the same rows. Files in list items: section 5.2.
     #[test]
     fn reads_fences_as_commonmark_does() {
-        for (text, expected) in [
-            ("```yaml\na: 1\n```\n", vec![r#"file "" 2-2 "a: 1\n""#]),
-            ("~~~~ yaml  title=\"a b.yaml\"\n~~~\n~~~~\n", vec![r#"file "a b.yaml" 2-2 "~~~\n""#]),
-            ("   ```text title='x'\n     a\n  b\n   ```", vec![r#"file "x" 2-3 "  a\nb\n""#]),
-            ("    ```yaml\n    a\n    ```", vec![]),
-            ("```yaml `\na", vec![]),
-            ("```json\n{}\n```\n```json title=a.json\n{}\n```", vec![r#"file "a.json" 5-5 "{}\n""#]),
-            ("```yaml subtitle=\"no\" title=\"yes\"\n```", vec![r#"file "yes" 2-2 """#]),
-            ("<!--\n```yaml\na: 1\n```\n-->\n```yaml\nb: 1\n```", vec![r#"file "" 7-7 "b: 1\n""#]),
-            (
-                "```yaml\r\na: 1\r\n",
-                vec![
-                    r#"file "" 2-2 "a: 1\n""#,
-                    "1: The fence is not closed: it goes on to the end of the document or of its list item.",
-                ],
-            ),
-            ("prose `$ false` \n$ false\n", vec![]),
-            // In list items, section 5.2.
-            ("1. a\n\n   ```yaml\n   a: 1\n     b\n   ```\n", vec![r#"file "" 4-5 "a: 1\n  b\n""#]),
-            ("1. a\n\n    ```yaml\n    a: 1\n    ```\n", vec![r#"file "" 4-4 "a: 1\n""#]),
-            (
-                "- a\n  - b\n\n    ```yaml\n    a: 1\n    ```\n  ```yaml\n  c\n  ```\n",
-                vec![r#"file "" 5-5 "a: 1\n""#, r#"file "" 8-8 "c\n""#],
-            ),
-            ("- a\n\nb\n\n    ```yaml\n    a: 1\n    ```\n", vec![]),
-            (
-                "- a\n  ```yaml\n  a: 1\n\nprose\n```yaml\nb: 1\n```\n",
-                vec![
-                    r#"file "" 3-4 "a: 1\n\n""#,
-                    r#"file "" 7-7 "b: 1\n""#,
-                    "2: The fence is not closed: it goes on to the end of the document or of its list item.",
-                ],
-            ),
-            ("* * *\n-x\n1.y\n    ```yaml\n    a\n    ```", vec![]),
-        ] {
-            assert_eq!(outline(text), expected, "{text}");
+        let rows = std::fs::read_to_string("../../tests/fences.json").unwrap();
+        for row in serde_json::from_str::<Vec<serde_json::Value>>(&rows).unwrap() {
+            let document = read("a.md", row["document"].as_str().unwrap());
+            let (mut files, mut commands) = (Vec::new(), Vec::new());
+            for block in &document.blocks {
+                match block {
+                    Block::File(File { name, line, end_line, text, .. }) => {
+                        files.push(serde_json::json!({"name": name, "lines": [line, end_line], "text": **text}));
+                    }
+                    Block::Step(step) => commands.push(&step.command),
+                }
+            }
+            let unclosed = "The fence is not closed: it goes on to the end of the document or of its list item.";
+            assert!(document.diagnostics.iter().all(|found| found.message == unclosed), "{row}");
+            let unclosed: Vec<_> = document.diagnostics.iter().map(|found| found.line).collect();
+            let read = serde_json::json!({"files": files, "commands": commands, "unclosed": unclosed, "document": row["document"]});
+            assert_eq!(read, row);
         }
     }
 
