@@ -14,6 +14,8 @@ export type ToPlayground = {
   portcullis: 1;
   /** The Markdown document. */
   document: string;
+  /** The view that the host wants shown. */
+  view: string;
   /** The host's colour scheme, as CSS spells it. */
   colorScheme: string;
 };
@@ -22,6 +24,8 @@ export type ToPlayground = {
 export type FromPlayground = { portcullis: 1; ready: true };
 
 const page = new URL("./index.html", import.meta.url);
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
 
 class Playground extends HTMLElement {
   static observedAttributes = ["src", "view"];
@@ -40,21 +44,23 @@ class Playground extends HTMLElement {
 
   connectedCallback(): void {
     this.style.display ||= "block";
+    // A shadow root hides the children without removing them: their text may be the document. Its slot shows them.
+    (this.shadowRoot ?? this.attachShadow({ mode: "open" })).replaceChildren(document.createElement("slot"));
     this.#nearby = new IntersectionObserver((entries) => {
       if (entries.some((entry) => entry.isIntersecting)) this.#open();
     }, { rootMargin: "200px" });
     this.#nearby.observe(this);
     window.addEventListener("message", this.#hear);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", this.#send);
+    dark.addEventListener("change", this.#send);
     for (const root of [document.documentElement, document.body]) this.#colours.observe(root, { attributes: true });
   }
 
   disconnectedCallback(): void {
     this.#nearby?.disconnect();
     window.removeEventListener("message", this.#hear);
-    matchMedia("(prefers-color-scheme: dark)").removeEventListener("change", this.#send);
+    dark.removeEventListener("change", this.#send);
     this.#colours.disconnect();
-    this.#frame?.remove();
+    this.shadowRoot?.replaceChildren();
     this.#frame = undefined;
     this.#listening = false;
   }
@@ -68,14 +74,17 @@ class Playground extends HTMLElement {
     if (this.#frame) return;
     const frame = document.createElement("iframe");
     const address = new URL(page);
-    address.search = new URLSearchParams({ embed: "element", view: this.getAttribute("view") ?? "verdicts" }).toString();
+    address.search = new URLSearchParams({ embed: "element", view: this.#view }).toString();
     frame.src = address.href;
     frame.title = this.getAttribute("title") ?? "Portcullis playground";
     frame.allow = "clipboard-write";
     frame.style.cssText = `display:block;width:100%;border:0;height:${this.getAttribute("height") ?? "32rem"}`;
     this.#frame = frame;
-    // The shadow root hides the children without removing them: their text may be the document.
-    (this.shadowRoot ?? this.attachShadow({ mode: "open" })).append(document.createElement("slot"), frame);
+    this.shadowRoot?.append(frame);
+  }
+
+  get #view(): string {
+    return this.getAttribute("view") ?? "verdicts";
   }
 
   #hear = (event: MessageEvent<FromPlayground>): void => {
@@ -91,10 +100,13 @@ class Playground extends HTMLElement {
     const src = this.getAttribute("src");
     if (src && this.#loaded?.src !== src) this.#loaded = { src, text: this.#fetch(src) };
     const text = src && this.#loaded ? await this.#loaded.text : dedent(this.textContent ?? "");
+    // Another is wanted meanwhile, and on its way.
+    if (src !== this.getAttribute("src")) return;
     this.#scheme = getComputedStyle(this).colorScheme;
     const message: ToPlayground = {
       portcullis: 1,
       document: text,
+      view: this.#view,
       colorScheme: this.#scheme,
     };
     this.#frame?.contentWindow?.postMessage(message, page.origin);

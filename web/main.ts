@@ -600,15 +600,11 @@ byId("add").addEventListener("click", () => {
   fileEditors.at(-1)?.focus();
 });
 
-const guest = embedded(show);
+const guest = embedded(show, (wanted) => viewTabs.show(views.findIndex(({ name }) => wanted.toLowerCase().startsWith(name.toLowerCase()))));
 const linked = await openLink(location.hash);
 if (linked && "problem" in linked) notice(linked.problem);
 if (!guest?.expects) {
   const first = (linked && "document" in linked ? linked.document : undefined) ?? (guest ? undefined : kept()) ?? examples[0]?.text ?? blank;
   show(first);
   pick(first);
-}
-if (guest) {
-  const view = views.findIndex(({ name }) => guest.view.toLowerCase().startsWith(name.toLowerCase()));
-  if (view > 0) viewTabs.show(view);
 }

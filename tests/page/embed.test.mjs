@@ -41,8 +41,98 @@ test("an embedded playground takes documents from its host only, and keeps none"
     // Not from the parent: the page is its own.
     await page.evaluate(() => window.postMessage({ portcullis: 1, document: "```sh\nkubectl get nodes\n```\n", colorScheme: "" }, "*"));
     await page.getByText("1 of 1").waitFor({ timeout: 500 }).then(() => assert.fail("a stranger's document was opened"), () => undefined);
+    await retype(page, "Requests", "kubectl get nodes --as reader");
+    await page.getByRole("heading", { name: /reader may not list nodes/ }).waitFor();
+    // A page that keeps what is typed does so after as long.
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300)));
     assert.equal(await page.evaluate(() => localStorage.getItem("portcullis.document")), null);
   }));
+
+/** Lets `test` have a host's page with a playground on it; `answer` serves its documents. */
+const hosted = (playground, answer, test) =>
+  visit({ viewport: { width: 1440, height: 900 } }, async (page, { context }) => {
+    const host = at("host.html");
+    const body = `<!doctype html><title>Host</title><script type="module" src="./embed.js"></script><main>${playground}</main><aside></aside>`;
+    await context.route(host, (route) => route.fulfill({ contentType: "text/html", body }));
+    await context.route(/\/hosted\/[^/]*$/, (route) => answer(route, new URL(route.request().url()).pathname.split("/").at(-1)));
+    await page.goto(host);
+    await test(page, page.frameLocator("portcullis-playground iframe"), context);
+  });
+
+const asking = (who) => `\`\`\`sh\nkubectl get nodes --as ${who}\n\`\`\`\n`;
+const set = (page, name, value) => page.locator("portcullis-playground").evaluate((element, [name, value]) => element.setAttribute(name, value), [name, value]);
+
+test("a playground shows the document and the view that were asked for last", () => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const answer = async (route, name) => {
+    if (name === "slow.md") await held;
+    await route.fulfill({ contentType: "text/markdown", body: asking(name.split(".")[0]) });
+  };
+  return hosted('<portcullis-playground src="hosted/first.md" view="etcd"></portcullis-playground>', answer, async (page, frame) => {
+    await frame.getByRole("tab", { name: "etcd", selected: true }).waitFor();
+    await set(page, "view", "verdicts");
+    await frame.getByRole("heading", { name: /first may not list nodes/ }).waitFor();
+    const inside = page.frames().at(-1);
+    await inside.evaluate(() => {
+      window.heard = [];
+      addEventListener("message", ({ data }) => window.heard.push(data.document));
+    });
+    await set(page, "src", "hosted/slow.md");
+    await set(page, "src", "hosted/fast.md");
+    await frame.getByRole("heading", { name: /fast may not list nodes/ }).waitFor();
+    const came = page.waitForResponse(/slow\.md$/);
+    release();
+    await (await came).finished();
+    // Whatever comes of it comes before this.
+    await set(page, "view", "access");
+    await frame.getByRole("tab", { name: "Access", selected: true }).waitFor();
+    assert.deepEqual([...new Set(await inside.evaluate(() => window.heard))], [asking("fast")]);
+    // What the reader looks at stays until the host wants another.
+    await frame.getByRole("tab", { name: "Audit" }).click();
+    await set(page, "src", "hosted/third.md");
+    await frame.getByRole("textbox", { name: "Requests" }).getByText("third").waitFor();
+    await frame.getByRole("tab", { name: "Audit", selected: true }).waitFor();
+  });
+});
+
+test("a playground can be moved, and hears of the colours once", () => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  const stored = "<p>Stored output.</p>";
+  const answer = (route) => route.fulfill({ contentType: "text/markdown", body: asking("moved") });
+  return hosted("", answer, async (page, frame, context) => {
+    await context.route(/index\.html/, async (route) => {
+      await held;
+      await route.continue().catch(() => undefined);
+    });
+    await page.locator("main").evaluate((main, stored) => {
+      const playground = document.createElement("portcullis-playground");
+      playground.setAttribute("src", "hosted/moved.md");
+      playground.append(new DOMParser().parseFromString(stored, "text/html").querySelector("p"));
+      main.append(playground);
+    }, stored);
+    for (const to of ["aside", "main", "aside"]) {
+      await page.locator("portcullis-playground iframe").waitFor();
+      await page.evaluate((to) => document.querySelector(to).append(document.querySelector("portcullis-playground")), to);
+    }
+    await page.locator("portcullis-playground iframe").waitFor();
+    assert.ok(await page.getByText("Stored output.").isVisible());
+    release();
+    await frame.getByRole("heading", { name: /moved may not list nodes/ }).waitFor();
+    assert.equal(await page.getByText("Stored output.").isVisible(), false);
+    const inside = page.frames().at(-1);
+    await inside.evaluate(() => {
+      window.heard = 0;
+      addEventListener("message", () => (window.heard += 1));
+    });
+    await page.emulateMedia({ colorScheme: "dark" });
+    await inside.waitForFunction(() => window.heard > 0);
+    await set(page, "view", "access");
+    await frame.getByRole("tab", { name: "Access", selected: true }).waitFor();
+    assert.equal(await inside.evaluate(() => window.heard), 2);
+  });
+});
 
 test("a link says what is secret in it, and can leave it out", () =>
   visit({ permissions: ["clipboard-read", "clipboard-write"] }, async (page) => {
