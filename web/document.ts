@@ -31,6 +31,7 @@ export class Composed {
   readonly pieces: readonly (string | Text)[];
   readonly #runs: readonly Run[];
   #text: string | undefined;
+  #whole: Text | undefined;
 
   constructor(pieces: readonly (string | Text)[], runs: readonly Run[]) {
     this.pieces = pieces;
@@ -39,6 +40,14 @@ export class Composed {
 
   get text(): string {
     return (this.#text ??= this.pieces.join(""));
+  }
+
+  /** Some of its lines, from 1, without a copy of the others. */
+  lines(from: number, to: number): string {
+    const text = (piece: string | Text) => (typeof piece === "string" ? Text.of(piece.split("\n")) : piece);
+    this.#whole ??= this.pieces.reduce<Text>((whole, piece) => whole.append(text(piece)), Text.empty);
+    const last = Math.min(to, this.#whole.lines);
+    return from > last ? "" : this.#whole.sliceString(this.#whole.line(from).from, this.#whole.line(last).to);
   }
 
   get length(): number {

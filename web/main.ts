@@ -55,6 +55,7 @@ const page: Page = {
   },
   call: (name, ...given) => engine.call(name, ...given),
   document: () => latest?.of.text ?? "",
+  text: ({ line, endLine }) => latest?.of.lines(line, endLine) ?? "",
   name(line) {
     const place = placeOf(line);
     if (!place) return undefined;
@@ -127,6 +128,7 @@ function show(document: string | Document): void {
   here = undefined;
   fresh = true;
   selection = { step: -1, exchange: -1 };
+  for (const { view } of views) view?.forget?.();
   showFiles(0);
   requests?.destroy();
   const host = element("div", { class: "editor" });

@@ -86,6 +86,8 @@ test("whatever stands between fences, an untouched document is composed as it wa
     const text = Array.from({ length: 1 + any(14) }, () => lines[any(lines.length)]).join("\n");
     const document = new Document(text);
     assert.equal(document.compose().text, text);
+    const [from, to] = [1 + any(14), 1 + any(14)];
+    assert.equal(document.compose().lines(from, to), text.split("\n").slice(from - 1, to).join("\n"), text);
     const requests = document.requests.split("\n");
     const all = document.compose();
     for (const [index, line] of text.split("\n").entries()) {

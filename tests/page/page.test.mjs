@@ -355,6 +355,35 @@ test("a graph of 500 pods stands in groups that open, and says what it hides", (
     await page.getByRole("button", { name: /^Pod shop\/web-3-4, on the path/ }).waitFor();
   }));
 
+test("the graph holds on to nothing that is gone", () =>
+  visit({}, async (page) => {
+    const pods = (node) => fence("yaml", "", `apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {nodeName: ${node}, volumes: [{name: db, secret: {secretName: db}}]}`);
+    await openDocument(page, pods("first") + fence("sh", "", "kubectl get pods"));
+    await page.getByText("1 of 1").waitFor();
+    await page.getByRole("tab", { name: "Graph" }).click();
+    const node = page.getByRole("combobox", { name: "Node" });
+    await node.selectOption("first");
+    await page.getByRole("heading", { name: "first reaches 1 Secret" }).waitFor();
+    await retype(page, "cluster.yaml", pods("second").split("\n").slice(1, -3).join("\n"));
+    await page.getByRole("heading", { name: "What the pods of all nodes read." }).waitFor();
+    assert.equal(await node.inputValue(), "");
+    // What is many is put together anew in every document.
+    const many = (prefix) => {
+      const pod = (index) => `apiVersion: v1\nkind: Pod\nmetadata: {name: ${prefix}-${index}}\nspec: {nodeName: first, volumes: [{name: a, secret: {secretName: s-${index}}}]}`;
+      return { name: `${prefix}.yaml`, mimeType: "text/yaml", buffer: Buffer.from(Array.from({ length: 60 }, (_, index) => pod(index)).join("\n---\n")) };
+    };
+    const together = page.getByRole("combobox", { name: "Together" });
+    await page.locator("#file").setInputFiles(many("one"));
+    await page.getByRole("button", { name: "Pods 60 on first" }).click();
+    await page.getByRole("button", { name: /^Pod default\/one-59/ }).waitFor();
+    await page.locator("#file").setInputFiles(many("two"));
+    await page.getByRole("button", { name: "Pods 60 on first" }).waitFor();
+    await together.selectOption("by namespace");
+    await page.getByRole("button", { name: "Pods 60 in default" }).waitFor();
+    await page.locator("#file").setInputFiles(many("three"));
+    await page.getByRole("button", { name: "Pods 60 on first" }).waitFor();
+  }));
+
 test("etcd's bytes are named, and a pasted value is opened", () =>
   visit({}, async (page) => {
     const config = (key) => `kind: EncryptionConfig
@@ -490,6 +519,11 @@ test("what a new configuration leaves as it was is counted, and stands beside wh
     await page.getByRole("searchbox", { name: "Keys with" }).fill("default/t");
     await page.getByRole("row", { name: /default\/three/ }).waitFor();
     assert.equal(await page.getByRole("row", { name: /default\/one/ }).count(), 0);
+    // Typed before what is there, a letter and a space at a time.
+    await page.keyboard.press("Home");
+    await page.keyboard.type("a b ");
+    assert.equal(await page.getByRole("searchbox", { name: "Keys with" }).inputValue(), "a b default/t");
+    await page.getByText("No key contains this.").waitFor();
   }));
 
 test("the audit view names level, rule, stages and events", () =>

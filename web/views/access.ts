@@ -1,6 +1,6 @@
 /** Who may do what: a table of verbs against subjects or resources, each cell with the lines that grant it. */
 
-import type { Access, AccessRow, Cell } from "portcullis-wasm";
+import type { Access, AccessRow, Cell, Report } from "portcullis-wasm";
 import { element } from "../dom.ts";
 import type { Page, View } from "../view.ts";
 
@@ -10,8 +10,10 @@ const asked = { subject: "", verb: "", resource: "pods", namespace: "*" };
 let opened: { row: string; verb: string } | undefined;
 /** How many rows are drawn. */
 let most = 100;
-/** Only the newest answer is drawn. */
-let turn = 0;
+/** The newest question: only its answer is drawn. */
+let newest: { report: Report; namespace: string; subject: string; resource: string } | undefined;
+/** Settles when the engine has answered the one before. */
+let answered: Promise<unknown> = Promise.resolve();
 
 const signs: Record<string, [string, string]> = {
   yes: ["✓", "yes"],
@@ -21,25 +23,35 @@ const signs: Record<string, [string, string]> = {
 };
 
 export const view: View = {
-  show(place, _report, _selection, page) {
-    void ask(place, page);
+  show(place, report, _selection, page) {
+    void ask(place, report, page);
   },
 };
 
-async function ask(place: HTMLElement, page: Page): Promise<void> {
-  turn += 1;
-  const mine = turn;
+async function ask(place: HTMLElement, report: Report, page: Page): Promise<void> {
   const { namespace, subject, resource } = asked;
+  const known = newest;
+  // Another request that is looked at is no other question.
+  if (known?.report === report && known.namespace === namespace && known.subject === subject && known.resource === resource) return;
+  const question = { report, namespace, subject, resource };
+  newest = question;
+  // Each is sent the document and runs it: one at a time, and none that another has taken the place of.
+  await answered;
+  if (newest !== question) return;
+  const answer = page.call("access", page.document(), namespace, subject, resource);
+  answered = answer.catch(() => undefined);
   try {
-    const access = await page.call("access", page.document(), namespace, subject, resource);
-    if (mine === turn) draw(place, access, page);
+    const access = await answer;
+    if (newest === question) draw(place, access, report, page);
   } catch (error) {
-    if (mine === turn) place.replaceChildren(element("p", { class: "empty" }, (error as Error).message));
+    if (newest !== question) return;
+    newest = undefined;
+    place.replaceChildren(element("p", { class: "empty" }, (error as Error).message));
   }
 }
 
-function draw(place: HTMLElement, access: Access, page: Page): void {
-  const again = () => draw(place, access, page);
+function draw(place: HTMLElement, access: Access, report: Report, page: Page): void {
+  const again = () => draw(place, access, report, page);
   const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
   const scrolled = place.querySelector(".scroll")?.scrollLeft ?? 0;
   const choose = (what: keyof typeof asked, label: string, all: string, options: string[], other?: [value: string, name: string]) => {
@@ -49,7 +61,9 @@ function draw(place: HTMLElement, access: Access, page: Page): void {
         asked[what] = select.value;
         opened = undefined;
         most = 100;
-        void ask(place, page);
+        // The table has all verbs.
+        if (what === "verb") again();
+        else void ask(place, report, page);
       },
     });
     const known = ["", other?.[0], ...options].includes(asked[what]) ? options : [asked[what], ...options];

@@ -41,7 +41,7 @@ export const view: View = {
 
 function nothing(report: Report, page: Page): HTMLElement {
   const none = element("h2", {}, "Nothing is recorded.");
-  if (policies(report, page.document()).length > 0) return element("div", { class: "empty" }, none, element("p", {}, "No request met the policy yet. Send one, or ask below."));
+  if (policies(report, page).length > 0) return element("div", { class: "empty" }, none, element("p", {}, "No request met the policy yet. Send one, or ask below."));
   return element(
     "div",
     { class: "empty" },

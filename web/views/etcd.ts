@@ -13,6 +13,18 @@ let everything = false;
 let sought = "";
 /** The dumps that are drawn: most keystrokes change none of them. */
 let drawn = new Map<string, HTMLElement[]>();
+/** Draws what is shown once more. */
+let again = () => {};
+
+const search = element("input", {
+  type: "search",
+  class: "filter",
+  placeholder: "secrets/default",
+  input: () => ((sought = search.value.trim()), again()),
+});
+const all = element("button", { type: "button", click: () => ((everything = !everything), again()) });
+/** Stays while the rest is drawn, with what is being typed in it. */
+const controls = element("p", { class: "controls" }, element("label", {}, "Keys with ", search), all);
 
 /** More rows than this nobody reads. */
 const ROWS = 200;
@@ -28,8 +40,15 @@ interface Version {
 
 export const view: View<"etcd"> = {
   needs: "etcd",
+  forget() {
+    chosen = undefined;
+    everything = false;
+    sought = search.value = "";
+  },
   show(place, report, selection, page) {
-    const again = () => view.show(place, report, selection, page);
+    again = () => view.show(place, report, selection, page);
+    if (controls.parentNode !== place) place.replaceChildren(element("div", {}), controls, element("div", {}));
+    const [top, , bottom] = place.children;
     const focused = document.activeElement as HTMLElement | null;
     const key = focused?.dataset["key"];
     const own = report.etcd.filter((stored) => stored.value !== undefined);
@@ -44,19 +63,16 @@ export const view: View<"etcd"> = {
     const kept = drawn;
     drawn = new Map();
     const scrolled = place.querySelector(".keys")?.scrollTop ?? 0;
-    place.replaceChildren(
-      headline(report),
-      controls(report, again),
+    all.textContent = `All ${report.etcd.length} keys`;
+    all.setAttribute("aria-pressed", String(everything));
+    top?.replaceChildren(headline(report));
+    bottom?.replaceChildren(
       keys(rows, shown, (key) => ((chosen = key), again())),
       ...(shown ? value(shown, report, selection, page, place.clientWidth, kept) : []),
     );
     const list = place.querySelector(".keys");
     if (list) list.scrollTop = scrolled;
-    if (key) {
-      const found = place.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`);
-      found?.focus({ preventScroll: true });
-      if (found instanceof HTMLInputElement) found.setSelectionRange(found.value.length, found.value.length);
-    }
+    if (key) place.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
   },
 };
 
@@ -81,7 +97,7 @@ function headline(report: With<"etcd">): HTMLElement {
     !encrypts && element("p", { class: "dim" }, "No EncryptionConfig is in use: whoever has etcd's disk or a backup of it can read them."),
     ...(stale.length > 0
       ? [
-          element("p", { class: "dim" }, `${stale.length === 1 ? "1 value is" : `${stale.length} values are`} stored otherwise than a write would store them today. This rewrites ${stale.length === 1 ? "it" : "them"}:`),
+          element("p", { class: "dim" }, `${are(stale.length, "value", "values")} stored otherwise than a write would store them today. This rewrites ${stale.length === 1 ? "it" : "them"}:`),
           element("pre", { class: "command" }, commands.map((resource) => `kubectl get ${resource} --all-namespaces -o json | kubectl replace -f -`).join("\n")),
         ]
       : []),
@@ -93,27 +109,6 @@ function resource(key: string): string {
   const [, , first = "", second = ""] = key.split("/");
   if (first === "services") return second === "endpoints" ? "endpoints" : "services";
   return { minions: "nodes", controllers: "replicationcontrollers" }[first] ?? first;
-}
-
-function controls(report: With<"etcd">, again: () => void): HTMLElement {
-  return element(
-    "p",
-    { class: "controls" },
-    element(
-      "label",
-      {},
-      "Keys with ",
-      element("input", {
-        type: "search",
-        class: "filter",
-        placeholder: "secrets/default",
-        value: sought,
-        "data-key": "sought",
-        input: (event) => ((sought = (event.target as HTMLInputElement).value.trim()), again()),
-      }),
-    ),
-    element("button", { type: "button", "data-key": "everything", "aria-pressed": String(everything), click: () => ((everything = !everything), again()) }, `All ${report.etcd.length} keys`),
-  );
 }
 
 /** A value's state as a sign and a word. */

@@ -17,6 +17,10 @@ const opened = new Set<string>();
 
 export const view: View<"graph"> = {
   needs: "graph",
+  forget() {
+    chosen = together = undefined;
+    opened.clear();
+  },
   show(place, report, selection, page) {
     const { graph } = report;
     const key = `${selection.step}/${selection.exchange}`;
@@ -38,7 +42,7 @@ export const view: View<"graph"> = {
     const again = () => view.show(place, report, selection, page);
     const asked = askedBy(exchange);
     const nodes = whole.vertices.filter((vertex) => vertex.kind === "Node").map((vertex) => vertex.name);
-    const node = chosen ?? (asked !== undefined && nodes.includes(asked) ? asked : "");
+    const node = [chosen, asked].find((name) => name !== undefined && ["", ...nodes].includes(name)) ?? "";
     // Another node than the request's is a question of its own: the request's path is no part of it.
     const shown = node === "" || node === asked ? whole : scene(graph, undefined);
     const reached = node === "" ? undefined : reach(shown, node);

@@ -3,7 +3,7 @@
 import type { Inspection, Report } from "portcullis-wasm";
 import { element } from "../dom.ts";
 import { Incomplete } from "../engine.ts";
-import type { Page, View } from "../view.ts";
+import { type Page, type View, isDump } from "../view.ts";
 import { dumps } from "./hex.ts";
 
 /** What was typed; kept while the page is open, and nowhere else. */
@@ -83,9 +83,9 @@ function draw(place: HTMLElement, report: Report, page: Page): void {
 
 /** The EncryptionConfigs of the document, to be taken over with a click. */
 function offers(place: HTMLElement, report: Report, page: Page): HTMLElement {
-  const lines = page.document().split("\n");
-  const buttons = report.files.flatMap(({ name, line, endLine }) => {
-    const text = lines.slice(line - 1, endLine).join("\n");
+  const buttons = report.files.flatMap((file) => {
+    if (isDump(file)) return [];
+    const text = page.text(file);
     if (!/^\s*kind:\s*["']?Encryption/m.test(text)) return [];
     const take = () => {
       typed.config = text;
@@ -93,7 +93,7 @@ function offers(place: HTMLElement, report: Report, page: Page): HTMLElement {
       if (area) area.value = text;
       void answer(place, page);
     };
-    return [element("button", { type: "button", click: take }, name || `line ${line}`), " "];
+    return [element("button", { type: "button", click: take }, file.name || `line ${file.line}`), " "];
   });
   return element("p", { class: "dim offers" }, buttons.length > 0 ? "Of this document: " : "With the key's secret in it; for a plain value, nothing.", ...buttons);
 }

@@ -2,14 +2,12 @@
 
 import type { Asked, Exchange, Report, ReportFile } from "portcullis-wasm";
 import { element } from "../dom.ts";
-import type { Page } from "../view.ts";
+import { type Page, isDump } from "../view.ts";
 
 /** The files of the report's document that look like an audit policy; the engine says whether they are. */
-export function policies(report: Report, text: string): ReportFile[] {
+export function policies(report: Report, page: Page): ReportFile[] {
   const used = report.rules.filter(({ location }) => location.object.startsWith("Policy")).map(({ location }) => location.line);
-  // A dump of a cluster is long, and holds no policy.
-  const lines = text.length < 1 << 20 ? text.split("\n") : [];
-  const looks = (file: ReportFile) => lines.slice(file.line - 1, file.endLine).some((line) => /^\s*(- *)?\{?level: *(None|Metadata|Request)/.test(line));
+  const looks = (file: ReportFile) => !isDump(file) && /^[^\S\n]*(- *)?\{?level: *(None|Metadata|Request)/m.test(page.text(file));
   return report.files.filter((file) => used.some((line) => line >= file.line && line <= file.endLine) || looks(file));
 }
 
@@ -44,7 +42,7 @@ export class WhatIf {
 
   show(report: Report, selected: Exchange | undefined): void {
     this.#report = report;
-    const files = policies(report, this.#page.document());
+    const files = policies(report, this.#page);
     this.element.hidden = files.length === 0;
     if (files.length === 0) return;
     const before = this.#file.value;
@@ -63,10 +61,9 @@ export class WhatIf {
     const file = this.#report?.files.find(({ line }) => String(line) === this.#file.value);
     if (!file) return;
     const asked = (this.#asked += 1);
-    const policy = this.#page.document().split("\n").slice(file.line - 1, file.endLine).join("\n");
     let shown: HTMLElement;
     try {
-      shown = this.#table(await this.#page.call("audit", policy, file.line, this.#requests.value));
+      shown = this.#table(await this.#page.call("audit", this.#page.text(file), file.line, this.#requests.value));
     } catch (error) {
       shown = element("p", { class: "remark" }, error instanceof Error ? error.message : String(error));
     }
