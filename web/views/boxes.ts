@@ -21,7 +21,7 @@ const NODES = 40;
 const OPENED = 60;
 
 /** The layers, from what is read to who reads. */
-export const KINDS = ["Secret", "ConfigMap", "PersistentVolume", "PersistentVolumeClaim", "Pod", "Node"];
+const KINDS = ["Secret", "ConfigMap", "PersistentVolume", "PersistentVolumeClaim", "Pod", "Node"];
 
 /** An object, or the name of one. */
 export interface Vertex {

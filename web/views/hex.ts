@@ -18,7 +18,7 @@ const MOST = 4096;
 /** How many bytes of a part are written out. */
 const WRITTEN = 24;
 
-export function decode(base64: string): Uint8Array {
+function decode(base64: string): Uint8Array {
   return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 }
 
@@ -41,7 +41,36 @@ const two = (byte: number | undefined) => (byte ?? 0).toString(16).padStart(2, "
 const isTag = ({ what }: Part) => /\(field \d+[^)]*\)$/.test(what);
 
 /** A dump with its legend; `label` names it. Eight or sixteen bytes a line. */
-export function hex(label: string, bytes: Uint8Array, parts: Part[], perLine: number): HTMLElement {
+function hex(label: string, bytes: Uint8Array, parts: Part[], perLine: number): HTMLElement {
+  const layout = laidOut(label, bytes, parts, perLine);
+  const { says, tellPart } = telling(layout, bytes, parts);
+  return element("div", { class: "dump" }, layout.dump, says, legend(label, parts, layout, tellPart));
+}
+
+/** What a part is called, and where it is. */
+const range = ({ what, from, to }: Part) => `${what}, ${to - from === 1 ? `byte ${from}` : `bytes ${from} to ${to - 1}`}`;
+
+const character = (byte: number) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : undefined);
+
+/** The bytes as text, and where each of them stands. */
+interface Layout {
+  dump: HTMLElement;
+  /** How many of the bytes are in it. */
+  shown: number;
+  perLine: number;
+  /** The part of each byte, or -1. */
+  partOf: Int32Array;
+  /** The classes of each part. */
+  look: string[];
+  /** The texts of each part. */
+  runs: Map<number, HTMLElement[]>;
+  /** Where the number of a line's byte begins, in characters. */
+  column(at: number): number;
+  /** Where the line's characters begin. */
+  edge: number;
+}
+
+function laidOut(label: string, bytes: Uint8Array, parts: Part[], perLine: number): Layout {
   const partOf = new Int32Array(bytes.length).fill(-1);
   for (const [index, part] of parts.entries()) partOf.fill(index, part.from, part.to);
   let turn = 0;
@@ -54,9 +83,7 @@ export function hex(label: string, bytes: Uint8Array, parts: Part[], perLine: nu
   // Short offsets where lines are short.
   const digits = perLine > 8 ? 8 : 4;
   const column = (at: number) => digits + 2 + at * 3 + (at >= 8 ? 1 : 0);
-  const edge = column(perLine - 1) + 4;
-
-  const says = element("p", { class: "dim says", role: "status" }, "Point at a byte, or go there with Tab and the arrow keys.");
+  const edge = column(perLine - 1) + 5;
   const dump = element("pre", {
     class: "hex",
     tabindex: "0",
@@ -88,16 +115,21 @@ export function hex(label: string, bytes: Uint8Array, parts: Part[], perLine: nu
         const byte = bytes[at] ?? 0;
         if (at > from) text += (at - line) % 8 === 0 ? "  " : " ";
         text += two(byte);
-        characters += byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".";
+        characters += character(byte) ?? ".";
       }
       dump.append(run(from, text), to < end ? ((to - line) % 8 === 0 ? "  " : " ") : "");
       chars.push(run(from, characters));
       from = to;
     }
-    dump.append(" ".repeat(edge - column(end - line - 1) - 2), "|", ...chars, "|\n");
+    dump.append(" ".repeat(edge - column(end - line - 1) - 3), "|", ...chars, "|\n");
   }
   if (shown < bytes.length) dump.append(`… ${bytes.length - shown} more bytes`);
+  return { dump, shown, perLine, partOf, look, runs, column, edge };
+}
 
+/** Says what the byte is that one points at or goes to, and lights up its part; `tellPart` does it for a part. */
+function telling({ dump, shown, perLine, partOf, runs, column, edge }: Layout, bytes: Uint8Array, parts: Part[]): { says: HTMLElement; tellPart(index: number): void } {
+  const says = element("p", { class: "dim says", role: "status" }, "Point at a byte, or go there with Tab and the arrow keys.");
   // The byte itself: a frame about its number and one about its character.
   const frames = [element("span", { class: "byte", hidden: true }), element("span", { class: "byte", hidden: true })] as const;
   dump.append(...frames);
@@ -105,14 +137,12 @@ export function hex(label: string, bytes: Uint8Array, parts: Part[], perLine: nu
     frame.hidden = false;
     Object.assign(frame.style, { top: `calc(${line} * 1lh + 4px)`, left: `${left}ch`, width: `${wide}ch` });
   };
-
   let lit: HTMLElement[] = [];
   const light = (part: number) => {
     for (const each of lit) each.classList.remove("lit");
     lit = runs.get(part) ?? [];
     for (const each of lit) each.classList.add("lit");
   };
-  const range = (part: Part) => `${part.what}, ${part.to - part.from === 1 ? `byte ${part.from}` : `bytes ${part.from} to ${part.to - 1}`}`;
   const tellPart = (index: number) => {
     const part = parts[index];
     if (!part) return;
@@ -130,18 +160,17 @@ export function hex(label: string, bytes: Uint8Array, parts: Part[], perLine: nu
     light(partOf[at] ?? -1);
     const line = Math.floor(at / perLine);
     place(frames[0], line, column(at % perLine), 2);
-    place(frames[1], line, edge + 1 + (at % perLine), 1);
+    place(frames[1], line, edge + (at % perLine), 1);
     const byte = bytes[at] ?? 0;
-    const char = byte >= 0x20 && byte < 0x7f ? `, ${JSON.stringify(String.fromCharCode(byte))}` : "";
-    says.replaceChildren(element("b", {}, `Byte ${at}`), ": ", element("code", {}, `0x${two(byte)}`), char, part ? `, of ${range(part)}` : "");
+    const char = character(byte);
+    says.replaceChildren(element("b", {}, `Byte ${at}`), ": ", element("code", {}, `0x${two(byte)}`), char ? `, ${JSON.stringify(char)}` : "", part ? `, of ${range(part)}` : "");
   };
   dump.addEventListener("pointermove", (event) => {
     const box = dump.getBoundingClientRect();
     const style = getComputedStyle(dump);
-    const wide = measure(dump);
-    const left = (event.clientX - box.left + dump.scrollLeft - Number.parseFloat(style.paddingLeft)) / wide;
+    const left = (event.clientX - box.left + dump.scrollLeft - Number.parseFloat(style.paddingLeft)) / measure(dump);
     const line = Math.floor((event.clientY - box.top + dump.scrollTop - 4) / Number.parseFloat(style.lineHeight));
-    let at = left >= edge + 1 ? Math.floor(left - edge - 1) : -1;
+    let at = left >= edge ? Math.floor(left - edge) : -1;
     for (let each = 0; at < 0 && each < perLine; each += 1) if (left >= column(each) && left < column(each) + 2.5) at = each;
     if (at >= 0 && at < perLine && line >= 0 && line * perLine + at !== current) tellByte(line * perLine + at);
   });
@@ -160,28 +189,23 @@ export function hex(label: string, bytes: Uint8Array, parts: Part[], perLine: nu
     tellByte(to);
     frames[0].scrollIntoView({ block: "nearest", inline: "nearest" });
   });
-  const legend = parts.flatMap((part, index) => {
+  return { says, tellPart };
+}
+
+/** The parts as buttons that say where they are. */
+function legend(label: string, parts: Part[], { look, runs }: Layout, tellPart: (index: number) => void): HTMLElement {
+  const entries = parts.flatMap((part, index) => {
     // What the fields are called says their data too.
     if (isTag(part) && !/empty\)$/.test(part.what)) return [];
     const tell = () => tellPart(index);
-    const button = element(
-      "button",
-      {
-        type: "button",
-        class: look[index],
-        "aria-label": range(part),
-        focus: tell,
-        pointerenter: tell,
-        click: () => {
-          tell();
-          runs.get(index)?.[0]?.scrollIntoView({ block: "nearest" });
-        },
-      },
-      part.what,
-    );
+    const click = () => {
+      tell();
+      runs.get(index)?.[0]?.scrollIntoView({ block: "nearest" });
+    };
+    const button = element("button", { type: "button", class: look[index], "aria-label": range(part), focus: tell, pointerenter: tell, click }, part.what);
     return [element("li", {}, button)];
   });
-  return element("div", { class: "dump" }, dump, says, element("ul", { class: "legend", "aria-label": `Parts of ${label}` }, ...legend));
+  return element("ul", { class: "legend", "aria-label": `Parts of ${label}` }, ...entries);
 }
 
 /** The width of a character. */
