@@ -9,11 +9,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import MarkdownIt from "markdown-it";
 import type { Plugin } from "vite";
+import { inOrder } from "../web/order.ts";
 
 const markdown = new MarkdownIt({ html: false, linkify: false });
-
-/** The order of the four stories; what else is in `examples/` follows by name. */
-const STORIES = ["rbac", "node", "encryption", "audit"];
 
 type Text = { name: string; title: string; lead: string; rest: string; source: string };
 
@@ -23,7 +21,7 @@ export function docs(root: string): Plugin {
     name: "portcullis-docs",
     apply: "build",
     generateBundle() {
-      const examples = texts(join(root, "examples")).sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+      const examples = texts(join(root, "examples")).sort((a, b) => inOrder(a.name, b.name));
       const pages = texts(join(root, "docs"));
       const menu = [...pages.filter((page) => page.name === "index"), ...examples, ...pages.filter((page) => page.name !== "index")];
       const emit = (fileName: string, source: string) => this.emitFile({ type: "asset", fileName, source });
@@ -37,11 +35,6 @@ export function docs(root: string): Plugin {
       emit("docs/icon.svg", readFileSync(join(root, "web/icon.svg"), "utf8"));
     },
   };
-}
-
-function rank(text: Text): number {
-  const at = STORIES.indexOf(text.name);
-  return at < 0 ? STORIES.length : at;
 }
 
 /** The Markdown files of a folder, without front matter: heading and first paragraph, then the rest. */

@@ -9,6 +9,8 @@ test("the documentation shows its stored output, then the live playground", () =
     await page.goto(at("docs/document.html"));
     await page.getByRole("heading", { name: "The document", level: 1 }).waitFor();
     assert.ok(!requests.some((address) => address.endsWith(".wasm")), "a page without a playground loads no engine");
+    const stories = await page.locator("nav li a").evaluateAll((links) => links.map((link) => link.getAttribute("href")).slice(1, 6));
+    assert.deepEqual(stories, ["rbac", "node", "encryption", "rotation", "audit"].map((name) => `./${name}.html`));
     await page.getByRole("link", { name: "Who may do what" }).click();
     await page.getByRole("heading", { name: "Who may do what", level: 1 }).waitFor();
     const frame = page.frameLocator("portcullis-playground iframe");
