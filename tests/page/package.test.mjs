@@ -29,6 +29,32 @@ test("the package holds its declarations and its README", () => {
   }
 });
 
+test("the README lists what there is, and what throws", () => {
+  const declarations = readFileSync(join(folder, "node_modules/portcullis-wasm/portcullis_wasm.d.ts"), "utf8");
+  const readme = readFileSync("crates/wasm/README.md", "utf8");
+  // What runs when the module is loaded, and what loads it.
+  const own = ["start", "initSync"];
+  const names = [...declarations.matchAll(/^export function (\w+)/gm)].map(([, name]) => name).filter((name) => !own.includes(name));
+  assert.deepEqual(names.filter((name) => !readme.includes(`\`${name}(`)), []);
+  const given = { evaluate: ["a.md", "```yaml\n[\n```"], answer: ["a.md", "```sh\n'"], access: ["a.md", "```yaml\n[\n```", "", "", "x"], inspect: ["[", "", [122]], audit: ["[", 1, "x"], secrets: ["```yaml\n["], redact: ["```yaml\n["] };
+  writeFileSync(
+    join(folder, "throws.js"),
+    `${/## In Node\n\n```js\n(.*?)```/s.exec(readme)[1]}
+import * as all from "portcullis-wasm";
+const throws = Object.entries(${JSON.stringify(given)}).filter(([name, given]) => {
+  try {
+    all[name](...given);
+  } catch (error) {
+    return error.constructor === Error;
+  }
+});
+console.log(throws.map(([name]) => name).join());`,
+  );
+  assert.equal(execFileSync("node", ["throws.js"], { cwd: folder, encoding: "utf8" }).trim(), "inspect,audit");
+  const told = readme.split("\n").filter((row) => row.includes("throws a sentence"));
+  assert.deepEqual(told.map((row) => /`(\w+)\(/.exec(row)[1]).sort(), ["audit", "inspect"]);
+});
+
 test("Node calls it, as the README says", () => {
   const readme = readFileSync(join(folder, "node_modules/portcullis-wasm/README.md"), "utf8");
   const [, script] = /## In Node\n\n```js\n(.*?)```/s.exec(readme);
