@@ -41,6 +41,11 @@ impl<'a> Arguments<'a> {
         Self { words: words.iter(), cluster: "", value: None, operands_only: false }
     }
 
+    /// How many words are still to come.
+    pub fn left(&self) -> usize {
+        self.words.len()
+    }
+
     /// The value of the option that came last: what stands behind it in the same word, or the next word.
     pub fn value(&mut self) -> Option<&'a str> {
         if let Some(value) = self.value.take() {

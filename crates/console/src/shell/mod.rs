@@ -4,6 +4,8 @@
 //! comments. What it does not know (loops, functions, background jobs, globs) it refuses with one line.
 //! Behaviour: POSIX.1-2017, volume Shell & Utilities, chapter 2.
 
+use std::ops::Range;
+
 mod parse;
 mod run;
 
@@ -16,18 +18,37 @@ pub struct Script {
     list: Vec<Item>,
     /// Bodies of here-documents, which stand behind the line that names them.
     bodies: Vec<Word>,
+    /// Where these stand in the text that was read.
+    places: Vec<Range<usize>>,
 }
+
+/// A word as typed: its text, with NUL for what only a run puts in, and where it stands in the text that was read.
+pub(crate) type Typed = (String, Range<usize>);
 
 impl Script {
     /// Whether a command of it is `program`, found as `commands::run` finds it, as far as the text says.
     pub(crate) fn calls(&self, program: &str) -> bool {
-        let name = |word: &Word| match word.as_slice() {
-            [Part::Text { text, .. }] => text.rsplit('/').next().unwrap_or_default().to_owned(),
-            _ => String::new(),
-        };
-        let mut commands = self.list.iter().flat_map(|item| &item.pipeline);
+        let is_before = |word: &&str| *word == "sudo" || word.contains('=');
+        self.commands().iter().any(|words| {
+            let first = words.iter().map(|(word, _)| word.as_str()).find(|word| !is_before(word));
+            first.and_then(|word| word.rsplit('/').next()) == Some(program)
+        })
+    }
+
+    /// The words of each command, those within words too, for a reader who runs nothing. Assignments come first, as
+    /// `NAME=value`.
+    pub(crate) fn commands(&self) -> Vec<Vec<Typed>> {
+        let mut commands = Vec::new();
+        typed_list(&self.list, &mut commands);
+        for body in &self.bodies {
+            typed(body, &mut commands);
+        }
         commands
-            .any(|command| command.words.iter().map(name).find(|name| name != "sudo").is_some_and(|it| it == program))
+    }
+
+    /// Where the bodies of here-documents stand in the text that was read.
+    pub(crate) fn here_documents(&self) -> &[Range<usize>] {
+        &self.places
     }
 
     /// The command of these words, with `text` as its standard input.
@@ -41,8 +62,37 @@ impl Script {
         Self {
             list: vec![Item { when: When::Always, pipeline: vec![command], negated: false }],
             bodies: vec![word(text)],
+            places: Vec::new(),
         }
     }
+}
+
+fn typed_list(list: &[Item], commands: &mut Vec<Vec<Typed>>) {
+    for command in list.iter().flat_map(|item| &item.pipeline) {
+        let mut words = Vec::new();
+        let assignments = command.assignments.iter().map(|(name, value)| (format!("{name}="), value));
+        let all = assignments.chain(command.words.iter().map(|word| (String::new(), word)));
+        for ((mut text, word), place) in all.zip(&command.places) {
+            text.push_str(&typed(word, commands));
+            words.push((text, place.clone()));
+        }
+        commands.push(words);
+    }
+}
+
+fn typed(word: &Word, commands: &mut Vec<Vec<Typed>>) -> String {
+    let mut typed = String::new();
+    for part in word {
+        match part {
+            Part::Text { text, .. } => typed.push_str(text),
+            Part::Variable { .. } => typed.push('\0'),
+            Part::Substitution { list, .. } => {
+                typed_list(list, commands);
+                typed.push('\0');
+            }
+        }
+    }
+    typed
 }
 
 /// What is wrong with a command line, and at which byte of it.
@@ -74,6 +124,8 @@ struct Command {
     assignments: Vec<(String, Word)>,
     words: Vec<Word>,
     redirections: Vec<Redirection>,
+    /// Where each assignment, and behind them each word, stands in the text that was read.
+    places: Vec<Range<usize>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

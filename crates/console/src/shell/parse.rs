@@ -1,5 +1,7 @@
 //! Text to [`Script`].
 
+use std::ops::Range;
+
 use super::{Command, Error, Item, Part, Redirection, Script, Stream, When, Word};
 
 /// `$(...)` inside `$(...)`: more is a mistake, and each costs stack.
@@ -16,7 +18,7 @@ const RESERVED: [&str; 14] =
 ///
 /// Text that is not complete, or holds what this shell does not know.
 pub fn read(text: &str) -> Result<(Script, usize), Error> {
-    let mut reader = Reader { text, at: 0, depth: 0, bodies: Vec::new(), pending: Vec::new() };
+    let mut reader = Reader::new(text, 0, None);
     let list = reader.list(None)?;
     if let Some(here) = reader.pending.first() {
         return Err(Error {
@@ -24,7 +26,7 @@ pub fn read(text: &str) -> Result<(Script, usize), Error> {
             message: format!("the here-document is not closed by `{}`", here.end),
         });
     }
-    Ok((Script { list, bodies: reader.bodies }, reader.at))
+    Ok((Script { list, bodies: reader.bodies, places: reader.places }, reader.at))
 }
 
 struct Reader<'a> {
@@ -32,7 +34,11 @@ struct Reader<'a> {
     at: usize,
     depth: usize,
     bodies: Vec<Word>,
+    /// Where these stand.
+    places: Vec<Range<usize>>,
     pending: Vec<Here>,
+    /// Where all of the text stands, if it is a part of another that was changed to be read.
+    within: Option<Range<usize>>,
 }
 
 /// A here-document whose body is still to come.
@@ -45,6 +51,15 @@ struct Here {
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: &'a str, depth: usize, within: Option<Range<usize>>) -> Self {
+        Self { text, at: 0, depth, bodies: Vec::new(), places: Vec::new(), pending: Vec::new(), within }
+    }
+
+    /// Where that which began at `start` and ends here stands in the text that was given.
+    fn place(&self, start: usize) -> Range<usize> {
+        self.within.clone().unwrap_or(start..self.at)
+    }
+
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
@@ -105,6 +120,8 @@ impl<'a> Reader<'a> {
         }
         for here in std::mem::take(&mut self.pending) {
             let mut body = String::new();
+            let start = self.at;
+            let mut place = self.place(start);
             loop {
                 if self.at >= self.text.len() {
                     let message = format!("the here-document is not closed by `{}`", here.end);
@@ -118,19 +135,19 @@ impl<'a> Reader<'a> {
                     break;
                 }
                 body.push_str(line);
+                place = self.place(start);
             }
             let word = if here.literal {
                 vec![Part::Text { text: body, quoted: true }]
             } else {
-                let mut inner =
-                    Reader { text: &body, at: 0, depth: self.depth, bodies: Vec::new(), pending: Vec::new() };
+                let mut inner = Reader::new(&body, self.depth, Some(place.clone()));
                 let mut word = Vec::new();
                 let read = inner.double_quoted(None, &mut word);
                 read.map_err(|error| Error { offset: here.offset, message: error.message })?;
                 word
             };
-            if let Some(place) = self.bodies.get_mut(here.body) {
-                *place = word;
+            if let (Some(body), Some(stands)) = (self.bodies.get_mut(here.body), self.places.get_mut(here.body)) {
+                (*body, *stands) = (word, place);
             }
         }
         Ok(true)
@@ -220,6 +237,7 @@ impl<'a> Reader<'a> {
                 if let Some(name) = self.assignment() {
                     let value = self.word()?;
                     command.assignments.push((name, value));
+                    command.places.push(self.place(at));
                     continue;
                 }
                 let raw = self.rest().split([' ', '\t', '\n', ';', '\r']).next().unwrap_or_default();
@@ -230,6 +248,7 @@ impl<'a> Reader<'a> {
             }
             let word = self.word()?;
             command.words.push(word);
+            command.places.push(self.place(at));
         }
         if command.words.is_empty() && command.assignments.is_empty() && command.redirections.is_empty() {
             let found = self.peek().map_or("the end".to_owned(), |found| format!("`{}`", found.escape_default()));
@@ -279,6 +298,7 @@ impl<'a> Reader<'a> {
             }
             let body = self.bodies.len();
             self.bodies.push(Word::new());
+            self.places.push(start..start);
             self.pending.push(Here { body, end, literal, tabs, offset: start });
             Redirection::HereDocument(body)
         } else if self.eat("<") {
@@ -465,7 +485,7 @@ impl<'a> Reader<'a> {
             }
         }
         text.push(')');
-        let mut inner = Reader { text: &text, at: 0, depth: self.depth, bodies: Vec::new(), pending: Vec::new() };
+        let mut inner = Reader::new(&text, self.depth, Some(self.place(start)));
         let list = inner.list(Some(')')).map_err(|error| Error { offset: start, message: error.message })?;
         if inner.at < text.len() || !inner.bodies.is_empty() {
             return self.error(start, "the command in backticks is too much for this shell: write `$(...)`");

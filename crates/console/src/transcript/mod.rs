@@ -3,6 +3,7 @@
 //! Fences follow CommonMark 0.31, section 4.5; what a fence means follows from the first word of its info string and its
 //! `title`. Everything else in a document is prose.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
@@ -77,8 +78,8 @@ pub struct Step {
     pub end_line: u32,
     /// What it does, or where it could not be read.
     pub action: Result<Action, Diagnostic>,
-    /// The first line and the text of the manifest in it, where it is a request that holds one.
-    pub manifest: Option<(u32, String)>,
+    /// Where manifests may stand in the command: the one of a request, and here-documents.
+    pub manifests: Vec<Range<usize>>,
     /// What it prints; `None` where the document does not say.
     pub expected: Option<String>,
     /// Whether it stands in a fence of the kind that says what a command prints.
@@ -302,16 +303,16 @@ impl Reader {
 
     /// The command at the start of `text`, and how many bytes it took.
     fn step(&self, text: &str, line: u32, indent: usize, console: bool) -> (Step, usize) {
-        let mut manifest = None;
+        let mut manifests = Vec::new();
         let read = match request::read(text) {
             Some((action, taken, begins)) => {
-                manifest = begins.and_then(|at| {
-                    let before = text.get(..at)?.matches('\n').count() as u32;
-                    Some((line + before, text.get(at..taken)?.to_owned()))
-                });
+                manifests.extend(begins.map(|at| at..taken));
                 Ok((action, taken))
             }
-            None => shell::read(text).map(|(script, taken)| (Action::Script(script), taken)),
+            None => shell::read(text).map(|(script, taken)| {
+                manifests.extend_from_slice(script.here_documents());
+                (Action::Script(script), taken)
+            }),
         };
         let (action, taken) = match read {
             Ok((action, taken)) => (Ok(action), taken),
@@ -333,7 +334,7 @@ impl Reader {
         };
         let command = text.get(..taken).unwrap_or(text).trim_end().to_owned();
         let end_line = line + command.matches('\n').count() as u32;
-        (Step { command, line, end_line, action, manifest, expected: None, console }, taken)
+        (Step { command, line, end_line, action, manifests, expected: None, console }, taken)
     }
 }
 
