@@ -2,61 +2,44 @@
 
 use std::io::{self, BufWriter, Write};
 
+use portcullis_console::{access, report};
+use portcullis_core::apiserver::Server;
 use portcullis_core::authorization::rbac::Grant;
-use portcullis_core::manifest::{Location, Map, Value, json};
+use portcullis_core::manifest::{Location, Value, json};
 use portcullis_core::request::RequestInfo;
 
 use crate::{Usage, cluster};
 
-const OPTIONS: &[&str] = &["release", "cluster", "flags", "namespace", "subject", "output"];
-
 /// Lists the subjects that may do `VERB` to `RESOURCE`, or to the object `NAME`.
 pub fn who_can(words: &[String]) -> Result<bool, Usage> {
-    let (operands, mut given) = crate::parse(words, OPTIONS)?;
+    let (operands, given) = crate::parse(words, &["release", "cluster", "namespace", "output"])?;
     let (verb, resource, name) = match operands[..] {
         [verb, resource] => (verb, resource, ""),
         [verb, resource, name] => (verb, resource, name),
         _ => return Err(Usage("who-can needs a verb, a resource (or a path), and may have a name".to_owned())),
     };
-    given.insert(0, ("flags", "--authorization-mode=RBAC"));
-    let server = cluster::start(&given, &[])?;
+    let server = start(&given, &[])?;
+    let cluster = server.cluster();
     let namespace = last(&given, "namespace").unwrap_or_default();
-    let request = if resource.starts_with('/') {
-        RequestInfo { verb: verb.to_owned(), path: resource.to_owned(), ..RequestInfo::default() }
-    } else {
-        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-        let (resource, group) = match resource.split_once('.') {
-            Some((resource, group)) => (resource, group),
-            // The first group that serves it, as kubectl resolves a plain name.
-            None => {
-                let served = server.cluster().release.resources().iter().find(|served| served.resource == resource);
-                (resource, served.map_or("", |served| served.group))
-            }
-        };
-        RequestInfo {
-            is_resource_request: true,
-            verb: verb.to_owned(),
-            api_group: group.to_owned(),
-            resource: resource.to_owned(),
-            subresource: subresource.to_owned(),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            ..RequestInfo::default()
-        }
-    };
-    print(server.cluster().authorizers.informers().rbac().who_can(&request), &given)
+    let asked = access::request(cluster.release, verb, namespace, resource);
+    let request = RequestInfo { name: name.to_owned(), ..asked };
+    print(cluster.authorizers.informers().rbac().who_can(&request), &given)
 }
 
 /// Lists what every subject may do, or the one of `--subject`.
 pub fn access(words: &[String]) -> Result<bool, Usage> {
-    let (files, mut given) = crate::parse(words, OPTIONS)?;
-    given.insert(0, ("flags", "--authorization-mode=RBAC"));
-    let server = cluster::start(&given, &files)?;
-    let namespace = last(&given, "namespace");
-    let there = |grant: &Grant<'_>| {
+    let (files, given) = crate::parse(words, &["release", "cluster", "namespace", "subject", "output"])?;
+    let server = start(&given, &files)?;
+    let (namespace, subject) = (last(&given, "namespace"), last(&given, "subject"));
+    let asked = |grant: &Grant<'_>| {
         namespace.is_none_or(|namespace| grant.namespace().is_empty() || grant.namespace() == namespace)
+            && subject.is_none_or(|subject| access::who(grant) == subject || grant.name() == subject)
     };
-    print(server.cluster().authorizers.informers().rbac().grants().filter(there), &given)
+    print(server.cluster().authorizers.informers().rbac().grants().filter(asked), &given)
+}
+
+fn start(given: &[(&'static str, &str)], files: &[&str]) -> Result<Server, Usage> {
+    cluster::start(&[given, &[("flags", "--authorization-mode=RBAC")]].concat(), files)
 }
 
 fn last<'a>(given: &[(&'static str, &'a str)], wanted: &str) -> Option<&'a str> {
@@ -64,8 +47,6 @@ fn last<'a>(given: &[(&'static str, &'a str)], wanted: &str) -> Option<&'a str> 
 }
 
 fn print<'a>(grants: impl Iterator<Item = Grant<'a>>, given: &[(&'static str, &str)]) -> Result<bool, Usage> {
-    let subject = last(given, "subject");
-    let grants = grants.filter(|grant| subject.is_none_or(|subject| who(grant) == subject || grant.name() == subject));
     let mut output = BufWriter::new(io::stdout().lock());
     let written = match last(given, "output").unwrap_or("table") {
         "json" => grants.map(|grant| row(&grant)).try_for_each(|row| writeln!(output, "{}", json::to_string(&row))),
@@ -75,15 +56,6 @@ fn print<'a>(grants: impl Iterator<Item = Grant<'a>>, given: &[(&'static str, &s
     match written.and_then(|()| output.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Usage(error.to_string())),
         _ => Ok(true),
-    }
-}
-
-/// `jane`, `group ops`, `serviceaccount kube-system/kube-dns`.
-fn who(grant: &Grant<'_>) -> String {
-    match grant.kind() {
-        "User" => grant.name().to_owned(),
-        "Group" => format!("group {}", grant.name()),
-        _ => format!("serviceaccount {}/{}", grant.subject_namespace(), grant.name()),
     }
 }
 
@@ -114,7 +86,7 @@ fn cells(grant: &Grant<'_>) -> [String; 6] {
         what = format!("{what} named {}", rule.resource_names.join(","));
     }
     let scope = if grant.namespace().is_empty() { "everywhere" } else { grant.namespace() };
-    [who(grant), scope.to_owned(), rule.verbs.join(","), what, place(&grant.binding()), place(&grant.rule())]
+    [access::who(grant), scope.to_owned(), rule.verbs.join(","), what, place(&grant.binding()), place(&grant.rule())]
 }
 
 /// `cluster.yaml:12 ClusterRole/reader`; without a place for what the server made itself.
@@ -126,26 +98,13 @@ fn place(location: &Location) -> String {
 }
 
 fn row(grant: &Grant<'_>) -> Value {
-    let mut row = Map::new();
-    let mut add = |key: &str, value: Value| row.insert(key.to_owned(), value);
-    add("kind", grant.kind().into());
-    add("namespace", grant.subject_namespace().into());
-    add("name", grant.name().into());
-    add("scope", grant.namespace().into());
-    add("rule", grant.granted.to_value());
-    add("binding", location(&grant.binding()));
-    add("role", location(&grant.rule()));
-    Value::Object(row)
-}
-
-/// As in the report.
-fn location(location: &Location) -> Value {
-    let place = location.place.as_ref();
-    let mut map = Map::new();
-    map.insert("file".to_owned(), place.map_or("", |place| &*place.file).into());
-    map.insert("line".to_owned(), place.map_or(0, |place| place.line).into());
-    map.insert("endLine".to_owned(), place.map_or(0, |place| place.end_line).into());
-    map.insert("object".to_owned(), location.object.as_str().into());
-    map.insert("path".to_owned(), location.path.as_str().into());
-    Value::Object(map)
+    serde_json::json!({
+        "kind": grant.kind(),
+        "namespace": grant.subject_namespace(),
+        "name": grant.name(),
+        "scope": grant.namespace(),
+        "rule": grant.granted.to_value(),
+        "binding": report::location(&grant.binding()),
+        "role": report::location(&grant.rule()),
+    })
 }

@@ -25,7 +25,7 @@ usage: portcullis check [--release R] FILE.md...
            prints all that a document gives
        portcullis review [--release R] --cluster FILE.yaml... [--flags \"...\"] FILE|-
            answers SubjectAccessReviews, YAML documents or JSON, one JSON object a line
-       portcullis who-can [--release R] --cluster FILE.yaml... [-n NAMESPACE] [-o table|json] VERB RESOURCE [NAME]
+       portcullis who-can [--release R] (--cluster FILE.yaml)... [-n NAMESPACE] [-o table|json] VERB RESOURCE [NAME]
            lists whom RBAC lets do it, each with the binding and the rule
        portcullis access [--release R] --cluster FILE.yaml... [-n NAMESPACE] [--subject NAME] [-o table|json]
            lists what everybody may do
@@ -59,14 +59,14 @@ fn main() -> ExitCode {
         None => ("", words.as_slice()),
     };
     let outcome = match command {
-        "audit" => return audit(rest),
+        "audit" => audit(rest),
         "check" => check::run(rest),
         "graph" => graph::run(rest),
         "run" => show::run(rest),
         "review" => review::run(rest),
         "who-can" => access::who_can(rest),
         "access" => access::access(rest),
-        "inspect" => return inspect(rest),
+        "inspect" => inspect(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(true)
@@ -89,32 +89,33 @@ fn main() -> ExitCode {
 }
 
 /// `portcullis inspect`, over the files of this machine.
-fn inspect(words: &[String]) -> ExitCode {
-    let read = |name: &str| std::fs::read(name).map_err(|error| format!("{name}: {error}"));
+fn inspect(words: &[String]) -> Result<bool, Usage> {
     let mut stdin = Vec::new();
-    if words.last().is_some_and(|word| word == "-") && std::io::stdin().read_to_end(&mut stdin).is_err() {
-        eprintln!("portcullis inspect: standard input cannot be read");
-        return ExitCode::from(1);
+    if words.last().is_some_and(|word| word == "-") {
+        stdin = bytes("-").map_err(Usage)?;
     }
-    print(&portcullis_console::inspect::command(words, &stdin, Release::newest(), &read))
+    print(portcullis_console::inspect::command(words, &stdin, Release::newest(), &bytes))
 }
 
 /// `portcullis audit`, over the files of this machine.
-fn audit(words: &[String]) -> ExitCode {
-    let read = |name: &str| {
-        let mut bytes = Vec::new();
-        let read =
-            if name == "-" { std::io::stdin().read_to_end(&mut bytes).map(|_| bytes) } else { std::fs::read(name) };
-        read.map_err(|error| format!("{name}: {error}"))
-    };
-    print(&portcullis_console::audit::command(words, &read))
+fn audit(words: &[String]) -> Result<bool, Usage> {
+    print(portcullis_console::audit::command(words, &bytes))
 }
 
-fn print(output: &Output) -> ExitCode {
+/// What a file holds, or standard input for `-`.
+fn bytes(name: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = if name == "-" { std::io::stdin().read_to_end(&mut bytes).map(|_| bytes) } else { std::fs::read(name) };
+    read.map_err(|error| format!("{name}: {error}"))
+}
+
+/// Prints what a command gave that documents can call too, and ends as it ended.
+fn print(output: Result<Output, String>) -> Result<bool, Usage> {
+    let output = output.map_err(Usage)?;
     // A reader that went away needs no report.
     drop(std::io::stdout().write_all(&output.stdout));
     drop(std::io::stderr().write_all(&output.stderr));
-    ExitCode::from(output.status)
+    Ok(output.status == 0)
 }
 
 /// Options with their values, in the order given.

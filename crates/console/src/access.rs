@@ -9,6 +9,7 @@ use portcullis_core::sort::{SortedMap, SortedSet};
 use serde::Serialize;
 
 use crate::Engine;
+use crate::commands::kubectl::kind_of;
 use crate::report::{self, Location};
 
 /// The columns of every table: the verbs that people ask about. What rules name besides stands behind them.
@@ -82,11 +83,14 @@ pub fn access(
     let named = grants.iter().flat_map(|grant| [grant.namespace(), grant.subject_namespace()]);
     let namespaces: SortedSet<&str> = named.filter(|namespace| !namespace.is_empty()).collect();
     let resources = resources(release, &grants);
+    let full = in_full(release, resource);
     let mut rows: SortedMap<String, Vec<Cell>> = SortedMap::new();
     let chosen: Vec<&str> = match resource {
         "" if subject.is_empty() => Vec::new(),
         "" => resources.iter().map(String::as_str).collect(),
-        one => vec![one],
+        // A rule may name a group that nobody serves, or none.
+        one if resources.iter().any(|known| known == one) => vec![one],
+        _ => vec![&full],
     };
     let mine: Vec<(String, &Grant<'_>)> = grants
         .iter()
@@ -96,7 +100,7 @@ pub fn access(
         .collect();
     let asked = |grant: &Grant<'_>, verb: &str, what: &str| {
         let place = if namespace == ANYWHERE { grant.namespace() } else { namespace };
-        grant.reaches(&request(verb, place, what))
+        grant.reaches(&exactly(verb, place, what))
     };
     // `use`, `impersonate`, `bind` and whatever else a rule of this table says.
     let special: SortedSet<&str> = mine
@@ -146,11 +150,6 @@ pub fn access(
 
 /// What the release serves, and what rules name beyond that: other resources, and paths.
 fn resources(release: &Release, grants: &[Grant<'_>]) -> Vec<String> {
-    let title = |resource: &str, group: &str| match (group, resource.split_once('/')) {
-        ("", _) => resource.to_owned(),
-        (_, Some((resource, subresource))) => format!("{resource}.{group}/{subresource}"),
-        _ => format!("{resource}.{group}"),
-    };
     let served = release.resources().iter().map(|served| title(served.resource, served.group));
     let rules = grants.iter().map(|grant| grant.granted);
     let named = rules.flat_map(|rule| {
@@ -161,7 +160,37 @@ fn resources(release: &Release, grants: &[Grant<'_>]) -> Vec<String> {
     served.chain(named).chain(paths).collect::<SortedSet<String>>().into_iter().collect()
 }
 
-fn request(verb: &str, namespace: &str, what: &str) -> RequestInfo {
+/// What is asked of RBAC where somebody does `verb` to `what`, a path or a resource as people name it.
+pub fn request(release: &'static Release, verb: &str, namespace: &str, what: &str) -> RequestInfo {
+    exactly(verb, namespace, &in_full(release, what))
+}
+
+/// `what` as in [`Access::resources`]: its group is the one that kubectl finds where none is said, and may stand last.
+fn in_full(release: &'static Release, what: &str) -> String {
+    if what.starts_with('/') {
+        return what.to_owned();
+    }
+    let (resource, subresource) = what.split_once('/').unwrap_or((what, ""));
+    let named = [resource, subresource].into_iter().find_map(|part| part.split_once('.'));
+    let plain = |part: &str| part.split('.').next().unwrap_or_default().to_owned();
+    let (resource, subresource) = (plain(resource), plain(subresource));
+    let (resource, group) = match (named, kind_of(release, &resource)) {
+        (Some((_, group)), _) => (resource, group),
+        (None, Ok(kind)) => (kind.resource.to_owned(), kind.group),
+        (None, Err(_)) => (resource, ""),
+    };
+    title(&if subresource.is_empty() { resource } else { format!("{resource}/{subresource}") }, group)
+}
+
+fn title(resource: &str, group: &str) -> String {
+    match (group, resource.split_once('/')) {
+        ("", _) => resource.to_owned(),
+        (_, Some((resource, subresource))) => format!("{resource}.{group}/{subresource}"),
+        _ => format!("{resource}.{group}"),
+    }
+}
+
+fn exactly(verb: &str, namespace: &str, what: &str) -> RequestInfo {
     if what.starts_with('/') {
         return RequestInfo { verb: verb.to_owned(), path: what.to_owned(), ..RequestInfo::default() };
     }
@@ -178,7 +207,8 @@ fn request(verb: &str, namespace: &str, what: &str) -> RequestInfo {
     }
 }
 
-fn who(grant: &Grant<'_>) -> String {
+/// `jane`, `group ops`, `serviceaccount kube-system/kube-dns`.
+pub fn who(grant: &Grant<'_>) -> String {
     match grant.kind() {
         "User" => grant.name().to_owned(),
         "Group" => format!("group {}", grant.name()),
@@ -253,5 +283,37 @@ kubectl create clusterrolebinding probes --clusterrole=probe --user=probe
         assert_eq!(all.namespaces, ["kube-public", "kube-system", "shop"]);
         let granted = &all.rows[0].cells[0].granted[0];
         assert_eq!((granted.rule.line, granted.binding.line), (6, 18));
+    }
+
+    #[test]
+    fn a_resource_is_named_as_kubectl_names_it() {
+        let release = Release::find("1.7").unwrap();
+        for (what, expected) in [
+            ("pods", "pods"),
+            ("po", "pods"),
+            ("pods/log", "pods/log"),
+            ("deployments", "deployments.extensions"),
+            ("deployments/scale", "deployments.extensions/scale"),
+            ("deployments.apps", "deployments.apps"),
+            ("deployments.apps/scale", "deployments.apps/scale"),
+            ("deployments/scale.apps", "deployments.apps/scale"),
+            ("users", "users"),
+            ("widgets/part.example.com", "widgets.example.com/part"),
+        ] {
+            let asked = request(release, "get", "shop", what);
+            assert_eq!(
+                title(format!("{}/{}", asked.resource, asked.subresource).trim_end_matches('/'), &asked.api_group),
+                expected,
+                "{what}"
+            );
+        }
+        let controller = "serviceaccount kube-system/deployment-controller yyy-y---".to_owned();
+        for what in ["deployments", "deploy", "deployments.extensions"] {
+            assert!(table("", "", what).contains(&controller), "{what}: {:?}", table("", "", what));
+        }
+        assert_eq!(
+            table("shop", "", "deployments/scale.extensions"),
+            table("shop", "", "deployments.extensions/scale")
+        );
     }
 }

@@ -124,13 +124,14 @@ fn export(arguments: &[String], _: &[u8], session: &mut Session) -> Output {
 /// The program itself, as far as it makes sense within a document.
 fn portcullis(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {
     let read = |name: &str| session.bytes(name).ok_or_else(|| format!("{name}: No such file or directory"));
-    match arguments.split_first() {
+    let done = match arguments.split_first() {
         Some((command, rest)) if command == "audit" => {
             audit::command(rest, &|name| if name == "-" { Ok(stdin.to_vec()) } else { read(name) })
         }
         Some((command, rest)) if command == "inspect" => inspect::command(rest, stdin, session.release(), &read),
-        _ => Output::failure(2, "portcullis: a document can call `portcullis audit` and `portcullis inspect` only"),
-    }
+        _ => Err("a document can call `portcullis audit` and `portcullis inspect` only".to_owned()),
+    };
+    done.unwrap_or_else(|message| Output::failure(2, &format!("portcullis: {message}")))
 }
 
 /// Restarts the API server over the same etcd; where it does not start, prints why.

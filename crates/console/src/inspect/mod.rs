@@ -11,8 +11,6 @@ use crate::later;
 
 mod dump;
 
-const USAGE: &str = "portcullis inspect [--release R] [--config FILE] [--key ETCDKEY] [-o yaml|parts] FILE";
-
 /// What a stored value is.
 #[derive(Clone, Debug)]
 pub struct Inspection {
@@ -220,32 +218,34 @@ fn as_written(object: &Value) -> Value {
 }
 
 /// The command. `read` gives a file's bytes; `release` counts where no option says another.
+///
+/// # Errors
+///
+/// What is wrong with the command line.
 pub fn command(
     arguments: &[String],
     stdin: &[u8],
     release: &'static Release,
     read: &dyn Fn(&str) -> Result<Vec<u8>, String>,
-) -> Output {
-    let usage = |problem: &str| Output::failure(2, &format!("portcullis inspect: {problem}\nusage: {USAGE}"));
+) -> Result<Output, String> {
     let (mut release, mut config, mut key, mut form, mut file) = (release, None, None, "yaml", None);
     let mut parts = Arguments::new(arguments);
     while let Some(part) = parts.next() {
         let Argument::Operand(operand) = part else {
-            let Some(value) = parts.value() else { return usage(&format!("{part} needs a value")) };
+            let value = parts.value().ok_or_else(|| format!("{part} needs a value"))?;
             match part {
-                Argument::Long("release") => match Release::find(value) {
-                    Some(found) => release = found,
-                    None => return usage(&format!("there is no release {value}")),
-                },
+                Argument::Long("release") => {
+                    release = Release::find(value).ok_or_else(|| format!("there is no release {value}"))?;
+                }
                 Argument::Long("config") => config = Some(value),
                 Argument::Long("key") => key = Some(value),
                 Argument::Short('o') | Argument::Long("output") if matches!(value, "yaml" | "parts") => form = value,
-                _ => return usage(&format!("{part} {value} is not known")),
+                _ => return Err(format!("{part} {value} is not known")),
             }
             continue;
         };
         if file.replace(operand).is_some() {
-            return usage("it reads one value at a time");
+            return Err("it reads one value at a time".to_owned());
         }
     }
     let text = |name: &str| read(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -257,14 +257,14 @@ pub fn command(
         let config = config.map(text).transpose()?;
         inspect(release, config.as_deref(), key, &input)
     });
-    match inspected {
+    Ok(match inspected {
         Err(error) => Output::failure(1, &format!("portcullis inspect: {error}")),
         Ok(inspection) => Output {
             stdout: if form == "parts" { inspection.to_parts() } else { inspection.to_yaml() }.into_bytes(),
             stderr: Vec::new(),
             status: u8::from(inspection.object.is_err()),
         },
-    }
+    })
 }
 
 #[cfg(test)]

@@ -351,6 +351,7 @@ fn failed(failed: Failed) -> &'static str {
     }
 }
 
+/// As the report says it.
 pub fn location(location: &manifest::Location) -> Location {
     let place = location.place.as_ref();
     Location {

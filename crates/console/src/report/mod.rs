@@ -8,7 +8,8 @@ mod summary;
 
 use serde::Serialize;
 
-pub(crate) use fill::{audit_trail, diagnostics, etcd, exchange, files, graph, location, plain_secrets, rules};
+pub use fill::location;
+pub(crate) use fill::{audit_trail, diagnostics, etcd, exchange, files, graph, plain_secrets, rules};
 
 /// The interface's version.
 pub const VERSION: u32 = 1;

@@ -11,6 +11,8 @@ use crate::session::Session;
 use client::{Client, Error};
 use flags::{Command, Flags};
 
+pub(crate) use resources::kind_of;
+
 mod apply;
 mod auth;
 mod client;
