@@ -24,12 +24,9 @@ fn of_files(run: &mut Run<'_>, command: &str, missing: &str) -> Result<Found, Er
         return Err(Error::usage(command, missing));
     }
     let query = Query {
-        flags: run.flags,
         arguments: &[],
-        stdin: run.stdin,
         validate: run.flags.is_not_off("validate"),
-        all_of_type: false,
-        fetch: Fetch::Missing,
+        ..Query::new(run.flags, run.stdin, Fetch::Missing)
     };
     find_objects(&mut run.client, query)
 }

@@ -25,14 +25,7 @@ pub fn delete_options(orphan: bool) -> String {
 pub fn delete(run: &mut Run<'_>) -> Result<(), Error> {
     check_output(run, "delete")?;
     let flags = run.flags;
-    let query = Query {
-        flags,
-        arguments: &flags.arguments,
-        stdin: run.stdin,
-        validate: false,
-        all_of_type: false,
-        fetch: Fetch::Never,
-    };
+    let query = Query::new(flags, run.stdin, Fetch::Never);
     let found = find_objects(&mut run.client, query)?;
     let mut grace = flags.text_or("grace-period", "-1").parse::<i64>().unwrap_or(-1);
     if flags.is("now") {

@@ -34,14 +34,7 @@ pub fn describe(run: &mut Run<'_>) -> Result<(), Error> {
         run.warn("You must specify the type of resource to describe.");
         return Err(Error::usage("describe", "Required resource not specified."));
     }
-    let query = Query {
-        flags,
-        arguments: &flags.arguments,
-        stdin: run.stdin,
-        validate: false,
-        all_of_type: true,
-        fetch: Fetch::Missing,
-    };
+    let query = Query { all_of_type: true, ..Query::new(flags, run.stdin, Fetch::Missing) };
     let mut found = find_objects(&mut run.client, query)?;
     if let [word, prefix] = flags.arguments.as_slice()
         && found.infos.is_empty()

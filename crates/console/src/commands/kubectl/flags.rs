@@ -13,13 +13,21 @@ const GLOBAL: &str = "namespace|n:s as:s as-group:a token:s request-timeout:s in
 
 /// A command: its words, its flags, what it does.
 pub struct Command<F> {
-    /// `create secret generic`.
+    /// `create secret generic`; `create configmap|cm` where a word has a shorter one.
     pub words: &'static str,
     /// `NAME[|SHORTHAND]:KIND` each. Kinds: `b` boolean, `s` text (the last one counts), `a` one value each time it is
     /// given, `l` the same and each split at commas, `u` known to kubectl and not supported here.
     pub flags: &'static [&'static str],
     /// Its program.
     pub run: F,
+}
+
+impl<F> Command<F> {
+    /// Its words, as kubectl itself calls it.
+    pub fn name(&self) -> String {
+        let words = self.words.split(' ').filter_map(|word| word.split('|').next());
+        words.collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// A command line taken apart.
@@ -95,7 +103,10 @@ pub fn parse<'c, F>(commands: &'c [Command<F>], line: &[String]) -> Result<(&'c 
     let words = command_words(line);
     let fits = |command: &&Command<F>| {
         let mut at = words.iter();
-        command.words.split(' ').all(|word| at.next().is_some_and(|(_, given)| *given == word))
+        command
+            .words
+            .split(' ')
+            .all(|word| at.next().is_some_and(|(_, given)| word.split('|').any(|word| word == *given)))
     };
     let Some(command) = commands.iter().filter(fits).max_by_key(|command| command.words.len()) else {
         return Err(match words.first() {
@@ -230,12 +241,13 @@ mod tests {
             run: (),
         },
         Command { words: "create", flags: &["filename|f:l"], run: () },
+        Command { words: "create configmap|cm", flags: &["from-file:l"], run: () },
         Command { words: "create role", flags: &["verb:l"], run: () },
     ];
 
-    fn line(text: &str) -> Result<(&'static str, Flags), String> {
+    fn line(text: &str) -> Result<(String, Flags), String> {
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-        parse(COMMANDS, &words).map(|(command, flags)| (command.words, flags))
+        parse(COMMANDS, &words).map(|(command, flags)| (command.name(), flags))
     }
 
     #[test]
@@ -258,6 +270,13 @@ mod tests {
             line("create -n x role r --verb get,list --verb=watch").unwrap().1.all("verb"),
             ["get", "list", "watch"]
         );
+        for text in ["create cm a --from-file=b", "create configmap --from-file b a"] {
+            let (command, flags) = line(text).unwrap();
+            assert_eq!(
+                (command.as_str(), flags.arguments.as_slice()),
+                ("create configmap", ["a".to_owned()].as_slice())
+            );
+        }
         assert_eq!(line("create -f a,b -f -").unwrap().1.all("filename"), ["a", "b", "-"]);
         assert_eq!(line("get pods --from a,b").unwrap().1.all("from"), ["a,b"]);
         assert_eq!(line("get run -- --all -x").unwrap().1.dash, Some(1));

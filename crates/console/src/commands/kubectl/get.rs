@@ -36,17 +36,8 @@ pub fn get(run: &mut Run<'_>) -> Result<(), Error> {
         return Err(Error::usage("get", message));
     }
     let format = Format::read(flags, &run.file_reader())?;
-    let mut found = find_objects(
-        &mut run.client,
-        Query {
-            flags,
-            arguments: &flags.arguments,
-            stdin: run.stdin,
-            validate: false,
-            all_of_type: true,
-            fetch: Fetch::Latest,
-        },
-    )?;
+    let mut found =
+        find_objects(&mut run.client, Query { all_of_type: true, ..Query::new(flags, run.stdin, Fetch::Latest) })?;
     if flags.is("ignore-not-found") {
         found.errors.retain(|error| !error.is_not_found());
     }

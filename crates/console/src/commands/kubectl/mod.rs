@@ -32,7 +32,7 @@ mod workloads;
 /// One command at work.
 pub(crate) struct Run<'r> {
     /// Its words: `create role`.
-    words: &'static str,
+    words: String,
     /// Its flags and arguments.
     flags: &'r Flags,
     /// Its standard input.
@@ -132,17 +132,14 @@ const COMMANDS: &[Command<Program>] = &[
         flags: &[PRINT, FILES, VALIDATE, CREATE, "selector|l:s edit:b windows-line-endings:b"],
         run: apply::create,
     },
-    Command { words: "create serviceaccount", flags: &[PRINT, VALIDATE, CREATE, FILES], run: create::service_account },
-    Command { words: "create sa", flags: &[PRINT, VALIDATE, CREATE, FILES], run: create::service_account },
-    Command { words: "create namespace", flags: &[PRINT, VALIDATE, CREATE, FILES], run: create::namespace },
-    Command { words: "create ns", flags: &[PRINT, VALIDATE, CREATE, FILES], run: create::namespace },
     Command {
-        words: "create configmap",
-        flags: &[PRINT, VALIDATE, CREATE, "from-file:l from-literal:a from-env-file:s"],
-        run: create::config_map,
+        words: "create serviceaccount|sa",
+        flags: &[PRINT, VALIDATE, CREATE, FILES],
+        run: create::service_account,
     },
+    Command { words: "create namespace|ns", flags: &[PRINT, VALIDATE, CREATE, FILES], run: create::namespace },
     Command {
-        words: "create cm",
+        words: "create configmap|cm",
         flags: &[PRINT, VALIDATE, CREATE, "from-file:l from-literal:a from-env-file:s"],
         run: create::config_map,
     },
@@ -162,11 +159,10 @@ const COMMANDS: &[Command<Program>] = &[
         run: create::secret_docker_registry,
     },
     Command {
-        words: "create deployment",
+        words: "create deployment|deploy",
         flags: &[PRINT, VALIDATE, CREATE, "image:l"],
         run: workloads::create_deployment,
     },
-    Command { words: "create deploy", flags: &[PRINT, VALIDATE, CREATE, "image:l"], run: workloads::create_deployment },
     Command { words: "create secret tls", flags: &[PRINT, VALIDATE, CREATE, "cert:s key:s"], run: create::secret_tls },
     Command {
         words: "create role",
@@ -274,7 +270,7 @@ pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
         return Output::failure(1, "error: requesting groups or user-extra for  without impersonating a user");
     }
     let client = Client::new(session, flags.text("as"), &groups, flags.text("token"));
-    let mut run = Run { words: command.words, flags: &flags, stdin, client, out: Vec::new(), errors: String::new() };
+    let mut run = Run { words: command.name(), flags: &flags, stdin, client, out: Vec::new(), errors: String::new() };
     let ended = (command.run)(&mut run);
     let Run { out, mut errors, .. } = run;
     let status = u8::from(ended.is_err());

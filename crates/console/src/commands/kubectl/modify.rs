@@ -103,12 +103,9 @@ fn change(
     }
     let local = flags.is("local");
     let query = Query {
-        flags,
         arguments: &objects,
-        stdin: run.stdin,
-        validate: false,
         all_of_type: flags.is("all"),
-        fetch: if local { Fetch::Missing } else { Fetch::Latest },
+        ..Query::new(flags, run.stdin, if local { Fetch::Missing } else { Fetch::Latest })
     };
     let found = find_objects(&mut run.client, query)?;
     if !found.single && flags.given("resource-version") {
@@ -227,14 +224,7 @@ pub fn patch(run: &mut Run<'_>) -> Result<(), Error> {
         let value = yaml::parse(given).map_err(|error| format!("unable to parse {}: {error}", quote(given)))?;
         json::to_string(&value)
     };
-    let query = Query {
-        flags,
-        arguments: &flags.arguments,
-        stdin: run.stdin,
-        validate: false,
-        all_of_type: false,
-        fetch: Fetch::Missing,
-    };
+    let query = Query::new(flags, run.stdin, Fetch::Missing);
     let found = find_objects(&mut run.client, query)?;
     let mut errors = found.errors;
     if found.infos.is_empty() && errors.is_empty() {

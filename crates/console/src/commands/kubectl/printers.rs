@@ -35,6 +35,8 @@ enum Cell {
     Count(&'static str),
     /// The age of `metadata.creationTimestamp`.
     Age,
+    /// The number at a path.
+    Number(&'static str),
     /// Computed; `true` for `-o wide`.
     Of(fn(&Value, bool) -> String),
     /// Computed from the clock too.
@@ -52,7 +54,7 @@ struct Table {
     labels: bool,
 }
 
-use Cell::{Age, At, Count, Of, When};
+use Cell::{Age, At, Count, Number, Of, When};
 
 const fn table(kinds: &'static str, columns: &'static [Column]) -> Table {
     Table { kinds, columns, labels: true }
@@ -63,6 +65,11 @@ const AGE: Column = ("AGE", false, Age);
 const CONTAINERS: Column = ("CONTAINER(S)", true, Of(|object, _| containers(object, "name")));
 const IMAGES: Column = ("IMAGE(S)", true, Of(|object, _| containers(object, "image")));
 const SELECTOR: Column = ("SELECTOR", true, Of(|object, _| selector(at(object, "spec.selector"), "<none>")));
+const DESIRED: Column = ("DESIRED", false, Number("spec.replicas"));
+const CURRENT: Column = ("CURRENT", false, Number("status.replicas"));
+const READY: Column = ("READY", false, Number("status.readyReplicas"));
+const PHASE: Column = ("STATUS", false, At("status.phase"));
+const LABELS_SELECTED: Column = ("SELECTOR", true, Of(|object, _| map_text(at(object, "spec.selector"), "<none>")));
 
 const TABLES: &[Table] = &[
     table("Role ClusterRole LimitRange ResourceQuota PodPreset", &[NAME, AGE]),
@@ -104,7 +111,7 @@ const TABLES: &[Table] = &[
             ("KERNEL-VERSION", true, Of(|node, _| or(text(node, "status.nodeInfo.kernelVersion"), "<unknown>"))),
         ],
     ),
-    table("Namespace", &[NAME, ("STATUS", false, At("status.phase")), AGE]),
+    table("Namespace", &[NAME, PHASE, AGE]),
     table(
         "Service",
         &[
@@ -113,7 +120,7 @@ const TABLES: &[Table] = &[
             ("EXTERNAL-IP", false, Of(external_ip)),
             ("PORT(S)", false, Of(|service, _| ports(service))),
             AGE,
-            ("SELECTOR", true, Of(|service, _| map_text(at(service, "spec.selector"), "<none>"))),
+            LABELS_SELECTED,
         ],
     ),
     table("Endpoints", &[NAME, ("ENDPOINTS", false, Of(|endpoints, _| addresses(endpoints, None))), AGE]),
@@ -131,40 +138,16 @@ const TABLES: &[Table] = &[
         "NetworkPolicy",
         &[NAME, ("POD-SELECTOR", false, Of(|policy, _| selector(at(policy, "spec.podSelector"), "<none>"))), AGE],
     ),
-    table(
-        "ReplicationController",
-        &[
-            NAME,
-            ("DESIRED", false, Of(|object, _| number(object, "spec.replicas").to_string())),
-            ("CURRENT", false, Of(|object, _| number(object, "status.replicas").to_string())),
-            ("READY", false, Of(|object, _| number(object, "status.readyReplicas").to_string())),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            ("SELECTOR", true, Of(|object, _| map_text(at(object, "spec.selector"), "<none>"))),
-        ],
-    ),
-    table(
-        "ReplicaSet",
-        &[
-            NAME,
-            ("DESIRED", false, Of(|object, _| number(object, "spec.replicas").to_string())),
-            ("CURRENT", false, Of(|object, _| number(object, "status.replicas").to_string())),
-            ("READY", false, Of(|object, _| number(object, "status.readyReplicas").to_string())),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ],
-    ),
+    table("ReplicationController", &[NAME, DESIRED, CURRENT, READY, AGE, CONTAINERS, IMAGES, LABELS_SELECTED]),
+    table("ReplicaSet", &[NAME, DESIRED, CURRENT, READY, AGE, CONTAINERS, IMAGES, SELECTOR]),
     table(
         "Deployment",
         &[
             NAME,
-            ("DESIRED", false, Of(|object, _| number(object, "spec.replicas").to_string())),
-            ("CURRENT", false, Of(|object, _| number(object, "status.replicas").to_string())),
-            ("UP-TO-DATE", false, Of(|object, _| number(object, "status.updatedReplicas").to_string())),
-            ("AVAILABLE", false, Of(|object, _| number(object, "status.availableReplicas").to_string())),
+            DESIRED,
+            CURRENT,
+            ("UP-TO-DATE", false, Number("status.updatedReplicas")),
+            ("AVAILABLE", false, Number("status.availableReplicas")),
             AGE,
             CONTAINERS,
             IMAGES,
@@ -175,8 +158,8 @@ const TABLES: &[Table] = &[
         "StatefulSet",
         &[
             NAME,
-            ("DESIRED", false, Of(|object, _| number(object, "spec.replicas").to_string())),
-            ("CURRENT", false, Of(|object, _| number(object, "status.replicas").to_string())),
+            DESIRED,
+            CURRENT,
             AGE,
             // 1.7 prints these three without headers.
             ("", true, Of(|object, _| containers(object, "name"))),
@@ -188,11 +171,11 @@ const TABLES: &[Table] = &[
         "DaemonSet",
         &[
             NAME,
-            ("DESIRED", false, Of(|object, _| number(object, "status.desiredNumberScheduled").to_string())),
-            ("CURRENT", false, Of(|object, _| number(object, "status.currentNumberScheduled").to_string())),
-            ("READY", false, Of(|object, _| number(object, "status.numberReady").to_string())),
-            ("UP-TO-DATE", false, Of(|object, _| number(object, "status.updatedNumberScheduled").to_string())),
-            ("AVAILABLE", false, Of(|object, _| number(object, "status.numberAvailable").to_string())),
+            ("DESIRED", false, Number("status.desiredNumberScheduled")),
+            ("CURRENT", false, Number("status.currentNumberScheduled")),
+            ("READY", false, Number("status.numberReady")),
+            ("UP-TO-DATE", false, Number("status.updatedNumberScheduled")),
+            ("AVAILABLE", false, Number("status.numberAvailable")),
             ("NODE-SELECTOR", false, Of(|object, _| map_text(at(object, "spec.template.spec.nodeSelector"), "<none>"))),
             AGE,
             CONTAINERS,
@@ -205,7 +188,7 @@ const TABLES: &[Table] = &[
         &[
             NAME,
             ("DESIRED", false, Of(|job, _| number_or(job, "spec.completions", "<none>"))),
-            ("SUCCESSFUL", false, Of(|job, _| number(job, "status.succeeded").to_string())),
+            ("SUCCESSFUL", false, Number("status.succeeded")),
             AGE,
             CONTAINERS,
             IMAGES,
@@ -219,7 +202,7 @@ const TABLES: &[Table] = &[
             ("CAPACITY", false, Of(|volume, _| or(text(volume, "spec.capacity.storage"), "0"))),
             ("ACCESSMODES", false, Of(|volume, _| access_modes(volume, "spec.accessModes"))),
             ("RECLAIMPOLICY", false, At("spec.persistentVolumeReclaimPolicy")),
-            ("STATUS", false, At("status.phase")),
+            PHASE,
             ("CLAIM", false, Of(|volume, _| claim(volume))),
             ("STORAGECLASS", false, Of(|volume, _| storage_class(volume))),
             ("REASON", false, At("status.reason")),
@@ -230,7 +213,7 @@ const TABLES: &[Table] = &[
         "PersistentVolumeClaim",
         &[
             NAME,
-            ("STATUS", false, At("status.phase")),
+            PHASE,
             ("VOLUME", false, At("spec.volumeName")),
             ("CAPACITY", false, Of(|claim, _| bound(claim, or(text(claim, "status.capacity.storage"), "0")))),
             ("ACCESSMODES", false, Of(|claim, _| bound(claim, access_modes(claim, "status.accessModes")))),
@@ -261,7 +244,7 @@ const TABLES: &[Table] = &[
         &[
             ("LASTSEEN", false, When(|event, now| age(text(event, "lastTimestamp"), now))),
             ("FIRSTSEEN", false, When(|event, now| age(text(event, "firstTimestamp"), now))),
-            ("COUNT", false, Of(|event, _| number(event, "count").to_string())),
+            ("COUNT", false, Number("count")),
             ("NAME", false, At("involvedObject.name")),
             ("KIND", false, At("involvedObject.kind")),
             ("SUBOBJECT", false, At("involvedObject.fieldPath")),
@@ -286,7 +269,7 @@ const TABLES: &[Table] = &[
             NAME,
             ("MIN-AVAILABLE", false, Of(|budget, _| number_or(budget, "spec.minAvailable", "N/A"))),
             ("MAX-UNAVAILABLE", false, Of(|budget, _| number_or(budget, "spec.maxUnavailable", "N/A"))),
-            ("ALLOWED-DISRUPTIONS", false, Of(|budget, _| number(budget, "status.disruptionsAllowed").to_string())),
+            ("ALLOWED-DISRUPTIONS", false, Number("status.disruptionsAllowed")),
             AGE,
         ],
         labels: false,
@@ -345,6 +328,7 @@ pub fn row(kind: &str, object: &Value, options: &Options, now: DateTime<Utc>) ->
                 other => other.to_string(),
             },
             Count(path) => count(object, path).to_string(),
+            Number(path) => number(object, path).to_string(),
             Age => age(text(object, "metadata.creationTimestamp"), now),
             Of(compute) => compute(object, options.wide),
             When(compute) => compute(object, now),

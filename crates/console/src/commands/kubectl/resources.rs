@@ -151,6 +151,13 @@ pub struct Query<'a> {
     pub fetch: Fetch,
 }
 
+impl<'a> Query<'a> {
+    /// What `flags` and the arguments among them ask for.
+    pub fn new(flags: &'a Flags, stdin: &'a [u8], fetch: Fetch) -> Self {
+        Self { flags, arguments: &flags.arguments, stdin, all_of_type: false, validate: false, fetch }
+    }
+}
+
 /// Which objects are asked of the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Fetch {

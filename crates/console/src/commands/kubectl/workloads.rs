@@ -244,14 +244,7 @@ const DEPLOYMENT: &str = r#"{"kind":"Deployment","apiVersion":"$version","metada
 pub fn scale(run: &mut Run<'_>) -> Result<(), Error> {
     check_output(run, "scale")?;
     let flags = run.flags;
-    let query = Query {
-        flags,
-        arguments: &flags.arguments,
-        stdin: run.stdin,
-        validate: false,
-        all_of_type: false,
-        fetch: Fetch::Missing,
-    };
+    let query = Query::new(flags, run.stdin, Fetch::Missing);
     let found = find_objects(&mut run.client, query)?;
     let replicas = flags.text_or("replicas", "-1").parse::<i64>().unwrap_or(-1);
     if replicas < 0 {
