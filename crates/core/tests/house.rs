@@ -32,6 +32,17 @@ fn known(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
+fn every_room_named_is_seen() {
+    for (text, rooms) in [
+        ("use crate::graph::Graph;\nfn f() { crate::sort::by(); }", &["graph", "sort"][..]),
+        ("use crate::{graph, status::Status};", &[""]),
+        ("use super::sort;\n#[cfg(test)]\nmod tests {\n    use crate::apiserver;", &[]),
+    ] {
+        assert_eq!(known(text).collect::<Vec<_>>(), rooms, "{text}");
+    }
+}
+
+#[test]
 fn a_room_knows_the_rooms_above_it_in_the_table() {
     let rooms = rooms();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -52,6 +63,9 @@ fn a_room_knows_the_rooms_above_it_in_the_table() {
         };
         let text = fs::read_to_string(&file).unwrap();
         let above = |name: &&str| rooms.iter().position(|listed| listed == name).is_some_and(|at| at > own);
+        if known(&text).any(str::is_empty) {
+            wrong.push(format!("{path}: a `use` of several rooms at once hides which: write one for each"));
+        }
         wrong.extend(known(&text).filter(above).map(|name| format!("{path}: core/{room} must not know core/{name}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
