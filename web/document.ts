@@ -342,7 +342,8 @@ function scriptLines(part: ScriptPart, follows: boolean): Line[] {
     for (let blank = 0; blank < gap; blank += 1) padded("");
     for (const [index, line] of item.lines.entries()) {
       const sign = index === 0 ? prompt : "";
-      padded(sign + line, { editor: "requests", line: item.at + index, indent: part.indent + sign.length });
+      const typed = index === 0 ? copied(line) : 0;
+      padded(sign + line.slice(typed), { editor: "requests", line: item.at + index, indent: part.indent + sign.length - typed });
     }
     for (const line of item.output) padded(line);
   }
@@ -534,6 +535,9 @@ function commands(lines: string[]): Item[] {
   return items;
 }
 
+/** The length of a prompt that was copied with its command. */
+const copied = (line: string): number => (line.startsWith("$ ") ? 2 : 0);
+
 function isComment(item: Item): boolean {
   return /^(\s*#|---\s*$)/.test(item.lines[0] ?? "");
 }
@@ -544,8 +548,9 @@ function isComment(item: Item): boolean {
  */
 function requestLength(lines: string[]): number {
   const [first = ""] = lines;
-  const [method = "", , version = "", ...more] = first.trim().split(/\s+/);
-  if (!/^[A-Z]+$/.test(method) || !version.startsWith("HTTP/1.") || more.length > 0) {
+  const [method = "", uri = "", version = "", ...more] = first.trim().split(/\s+/);
+  const known = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/.test(method) && uri.startsWith("/");
+  if (!/^[A-Z]+$/.test(method) || !(version ? version.startsWith("HTTP/") : known) || more.length > 0) {
     return /^\{\s*("|$)/.test(first) || /^(apiVersion|kind)$/.test(key(first)) ? manifestLength(lines) : 0;
   }
   const headers = lines.slice(1).findIndex((line) => !/^[\w-]+:/.test(line));
@@ -588,8 +593,9 @@ function key(line: string): string {
  * here-documents continue it. The rules are those of `crates/console/src/shell/parse.rs`.
  */
 function commandLength(lines: string[]): number {
-  if (lines[0]?.trimStart().startsWith("#") || lines[0]?.trimEnd() === "---") return 1;
-  const request = requestLength(lines);
+  const [command = "", ...rest] = lines;
+  if (command.trimStart().startsWith("#") || command.trimEnd() === "---") return 1;
+  const request = requestLength([command.slice(copied(command)), ...rest]);
   if (request > 0) return request;
   // What is open: a quote, or the parenthesis of a substitution.
   const open: string[] = [];

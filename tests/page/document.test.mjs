@@ -197,6 +197,19 @@ test("requests that are no commands are taken whole, wherever they stand", () =>
   assert.equal(new Document(`\`\`\`sh\n${text}\n\`\`\`\n`).requests, text);
 });
 
+test("a prompt that was copied with a command is no part of it", () => {
+  for (const [info, prompt] of [["console", "$ "], ["sh", ""]]) {
+    const document = new Document(`\`\`\`${info}\n$ ls\n\`\`\`\n`.replace("$ ", prompt));
+    document.setRequests("ls\n$ a \\\n b\n$ GET /x\nHost: a\n$ ls");
+    const composed = document.compose();
+    const lines = ["ls", "a \\\n b", "GET /x\nHost: a", "ls"].map((command) => prompt + command);
+    assert.equal(composed.text, `\`\`\`${info}\n${lines.join("\n")}\n\`\`\`\n`);
+    // The third column of the engine is the first of `a`, behind the prompt of the editor.
+    assert.deepEqual(composed.place(3), { editor: "requests", line: 2, indent: prompt.length - 2 });
+    assert.deepEqual(composed.place(4), { editor: "requests", line: 3, indent: 0 });
+  }
+});
+
 test("a comment at the end is no output", () => {
   const document = new Document("```console\n$ ls\nout\n```\n");
   document.setRequests("ls\n# later");

@@ -15,7 +15,9 @@ pub(crate) fn rewritten(
     (file, line): (&Rc<str>, u32),
 ) -> Option<(String, Diagnostic)> {
     let word = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
-    let (member, instead) = release.configuration_instead(word("apiVersion"), word("kind"))?;
+    let (api_version, kind) = (word("apiVersion"), word("kind"));
+    let served = || Some(("apiVersion", release.served_instead(api_version, kind)?));
+    let (member, instead) = release.configuration_instead(api_version, kind).or_else(served)?;
     let given = word(member);
     let lines = || text.split_inclusive('\n');
     let at = lines().position(|line| line.contains(member) && line.contains(given))?;

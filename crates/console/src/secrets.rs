@@ -113,7 +113,7 @@ impl<'a> Found<'a> {
         let script;
         let commands = match &step.action {
             Ok(Action::Script(script)) => script.commands(),
-            Ok(Action::Http(_)) => Vec::new(),
+            Ok(Action::Http(_) | Action::Manifest(..)) => Vec::new(),
             // It may be another's fault that it is not run.
             Err(_) => {
                 script = shell::read(&step.command).map(|(script, _)| script).unwrap_or_default();

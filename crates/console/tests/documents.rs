@@ -87,6 +87,19 @@ fn each_configuration_that_is_refused_is_told_where_it_stands() {
     assert_eq!(outputs(&report), ["No resources found.", "2"]);
 }
 
+/// What nobody told a program to read.
+#[test]
+fn a_request_that_is_a_manifest_of_a_later_version_is_read_as_a_file_is() {
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r}\nrules: []\n";
+    let report = run("a.md", &format!("```sh\n\n{role}---\nkubectl get role r -o name\n```\n"), None);
+    assert_eq!(outputs(&report)[1], "roles/r");
+    let version = "rbac.authorization.k8s.io/v1";
+    let told = format!("Kubernetes 1.7 has no {version}. It is read as {version}beta1 instead.");
+    assert_eq!(messages(&report), [(3, told.as_str())]);
+    let report = run("a.md", &format!("```sh\nkubectl create -f - <<E\n{role}E\n```\n"), None);
+    assert!(outputs(&report)[0].contains("no matches for"), "{:?}", outputs(&report));
+}
+
 #[test]
 fn configuration_in_the_form_of_a_later_release_is_read_in_that_of_this_one() {
     let files = "```yaml title=\"enc.yaml\"\napiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n\

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 use portcullis_core::apiserver::cluster::{Loaded, unserved};
 use portcullis_core::apiserver::{File, Files};
-use portcullis_core::manifest::{Diagnostic, Object, Place, Reading, Severity, Value};
+use portcullis_core::manifest::{Diagnostic, Object, Place, Reading, Severity, Value, yaml};
 use portcullis_core::release::Release;
 use portcullis_core::sort::SortedSet;
 use portcullis_core::world::{World, time};
@@ -20,6 +20,7 @@ use crate::audit::{self, Asked};
 use crate::later;
 use crate::report::{self, Graph, Report, Stored};
 use crate::session::Session;
+use crate::shell::Script;
 use crate::transcript::{self, Action, Block, Document, compare};
 use crate::{http, shell};
 use configuration::{Configuration, Part};
@@ -428,6 +429,15 @@ fn run_step(
     let (output, status) = match &step.action {
         Ok(Action::Http(request)) if go_on(request.body.len()) => http::send(request, session),
         Ok(Action::Http(_)) => return None,
+        Ok(Action::Manifest(form, text)) => {
+            let value = yaml::parse(text).unwrap_or_default();
+            let later = later::rewritten(session.release(), &value, text, (&session.source(), step.line)).unzip();
+            diagnostics.extend(later.1);
+            let words = ["kubectl", "create", "-o", form, "-f", "-"];
+            let script = Script::with_input(&words, later.0.as_ref().unwrap_or(text));
+            let outcome = shell::run(&script, session, go_on)?;
+            (String::from_utf8_lossy(&outcome.terminal).into_owned(), outcome.status)
+        }
         Ok(Action::Script(script)) => {
             let outcome = shell::run(script, session, go_on)?;
             (String::from_utf8_lossy(&outcome.terminal).into_owned(), outcome.status)

@@ -270,6 +270,9 @@ impl Reader {
             let (step, taken) = self.step(text, line, indent, true);
             let expected = text.get(taken..).unwrap_or_default();
             let expected = (!expected.trim().is_empty()).then(|| expected.trim_end().to_owned());
+            if expected.is_none() && text.starts_with('#') {
+                continue;
+            }
             self.document.blocks.push(Block::Step(Box::new(Step { expected, ..step })));
         }
     }
@@ -469,7 +472,7 @@ mod tests {
                         step.line, step.end_line, request.method, request.uri, step.expected
                     )
                 }
-                Ok(Action::Script(_)) => {
+                Ok(Action::Script(_) | Action::Manifest(..)) => {
                     format!("step {}-{} {:?} {:?}", step.line, step.end_line, step.command, step.expected)
                 }
                 Err(error) => format!(
@@ -610,9 +613,21 @@ mod tests {
             ),
             // Commands that look alike.
             (
-                "```sh\nGET /x\nget /x HTTP/1.1\nname: x\n```",
-                vec![r#"step 2-2 "GET /x" None"#, r#"step 3-3 "get /x HTTP/1.1" None"#, r#"step 4-4 "name: x" None"#],
+                "```sh\nGET x\nget /x HTTP/1.1\nGETS /x\nname: x\n```",
+                vec![
+                    r#"step 2-2 "GET x" None"#,
+                    r#"step 3-3 "get /x HTTP/1.1" None"#,
+                    r#"step 4-4 "GETS /x" None"#,
+                    r#"step 5-5 "name: x" None"#,
+                ],
             ),
+            // As people write them.
+            (
+                "```sh\nGET /x\nHost: a\nDELETE /x HTTP/2\nls\n```",
+                vec![r#"http 2-3 GET /x "" None"#, r#"http 4-4 DELETE /x "" None"#, r#"step 5-5 "ls" None"#],
+            ),
+            // A comment behind a prompt is no command.
+            ("```console\n$ ls\n$ # so\n$ # ---\n$ ls\n```", vec![r#"step 2-2 "ls" None"#, r#"step 5-5 "ls" None"#]),
         ] {
             assert_eq!(outline(text), expected, "{text}");
         }

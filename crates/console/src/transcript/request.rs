@@ -14,6 +14,8 @@ pub enum Action {
     Script(Script),
     /// A request to the API server, sent as it is.
     Http(Box<Request>),
+    /// An object that is created as kubectl would, and shown as `yaml` or `json`.
+    Manifest(&'static str, String),
 }
 
 /// The request at the start of `text`, how many bytes it takes, and at which of them its manifest begins; `None` where a
@@ -29,16 +31,17 @@ pub(super) fn read(text: &str) -> Option<(Action, usize, Option<usize>)> {
     }
     let taken = manifest(text);
     let form = if json { "json" } else { "yaml" };
-    let words = ["kubectl", "create", "-o", form, "-f", "-"];
-    Some((Action::Script(Script::with_input(&words, text.get(..taken)?)), taken, Some(0)))
+    Some((Action::Manifest(form, text.get(..taken)?.to_owned()), taken, Some(0)))
 }
 
-/// Method and path of `GET /api/v1/pods HTTP/1.1`.
+/// Method and path of `GET /api/v1/pods HTTP/1.1`, as `GET /api/v1/pods` too.
 fn request_line(line: &str) -> Option<(&str, &str)> {
     let mut words = line.split_whitespace();
-    let (method, uri, version) = (words.next()?, words.next()?, words.next()?);
+    let (method, uri, version) = (words.next()?, words.next()?, words.next());
+    let is_known =
+        matches!(method, "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") && uri.starts_with('/');
     let is_method = method.bytes().all(|byte| byte.is_ascii_uppercase());
-    if !is_method || !version.starts_with("HTTP/1.") || words.next().is_some() {
+    if !is_method || !version.map_or(is_known, |version| version.starts_with("HTTP/")) || words.next().is_some() {
         return None;
     }
     // To a proxy one says the whole URL.

@@ -340,7 +340,7 @@ impl Cluster {
     fn as_read(&self, object: &Rc<Object>) -> AsRead {
         let mut object = object.clone();
         let mut diagnostics = Vec::new();
-        let instead = served_instead(self.release, object.api_version(), object.kind());
+        let instead = self.release.served_instead(object.api_version(), object.kind());
         let read_as = instead.map(|version| {
             let given = object.api_version().into();
             set(&mut Rc::make_mut(&mut object).value, &["apiVersion"], Some(version.into()));
@@ -401,30 +401,6 @@ impl Cluster {
         let value = self.release.canonical("v1", "Pod", value).unwrap_or(kept);
         Object { creation_nanos: pod.creation_nanos, ..Object::new(value, pod.origin.clone()) }
     }
-}
-
-/// The version that stands for one which the release does not have: the kind's own of the same group. Other releases moved
-/// kinds from version to version, mostly as they were.
-fn served_instead(release: &'static Release, api_version: &str, kind: &str) -> Option<&'static str> {
-    if release.resource_of(api_version, kind).is_some() {
-        return None;
-    }
-    // The core group, which has no name, has had one version only.
-    let is_named = |(group, version): &(&str, &str)| !group.is_empty() && is_version(version);
-    let (group, _) = api_version.split_once('/').filter(is_named)?;
-    let mut known = release.resources().iter().filter(|it| it.kind == kind && it.group == group);
-    let newest = known.clone().find(|it| it.api_version == it.storage_version);
-    newest.or_else(|| known.next()).map(|it| it.api_version)
-}
-
-/// Whether a word has the form `v1`, `v2beta3`.
-fn is_version(word: &str) -> bool {
-    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-    let Some(rest) = word.strip_prefix('v') else { return false };
-    let (major, rest) = rest.split_at(digits(rest));
-    let level = rest.strip_prefix("alpha").or_else(|| rest.strip_prefix("beta"));
-    !major.is_empty()
-        && (rest.is_empty() || level.is_some_and(|number| !number.is_empty() && digits(number) == number.len()))
 }
 
 /// What is to be said of what objects have and the release has not: once for each `apiVersion`, and once for each field of a

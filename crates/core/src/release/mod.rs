@@ -97,6 +97,20 @@ impl Release {
         self.schema.kind(api_version, kind).is_some()
     }
 
+    /// The version that stands for one which the release does not have: the kind's own of the same group. Other releases moved
+    /// kinds from version to version, mostly as they were.
+    pub fn served_instead(&self, api_version: &str, kind: &str) -> Option<&'static str> {
+        if self.resource_of(api_version, kind).is_some() {
+            return None;
+        }
+        // The core group, which has no name, has had one version only.
+        let is_named = |(group, version): &(&str, &str)| !group.is_empty() && is_version(version);
+        let (group, _) = api_version.split_once('/').filter(is_named)?;
+        let mut known = self.resources().iter().filter(|it| it.kind == kind && it.group == group);
+        let newest = known.clone().find(|it| it.api_version == it.storage_version);
+        newest.or_else(|| known.next()).map(|it| it.api_version)
+    }
+
     /// The member by which a configuration file says its form, and what it says in this release, where the given form is one of
     /// later releases.
     pub fn configuration_instead(&self, api_version: &str, kind: &str) -> Option<(&'static str, &'static str)> {
@@ -160,6 +174,16 @@ impl Release {
     pub fn bootstrap_policy(&self, node_mode: bool) -> impl Iterator<Item = &Value> {
         self.bootstrap.objects(node_mode)
     }
+}
+
+/// Whether a word has the form `v1`, `v2beta3`.
+fn is_version(word: &str) -> bool {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let Some(rest) = word.strip_prefix('v') else { return false };
+    let (major, rest) = rest.split_at(digits(rest));
+    let level = rest.strip_prefix("alpha").or_else(|| rest.strip_prefix("beta"));
+    !major.is_empty()
+        && (rest.is_empty() || level.is_some_and(|number| !number.is_empty() && digits(number) == number.len()))
 }
 
 #[cfg(test)]
