@@ -25,7 +25,7 @@ cargo xtask COMMAND
 
   serve          build the page and serve it on loopback
   build          build the page: a static site in dist/
-  test [CHECK..] run all checks, or those named: format, clippy, rust, wasm, site, size, page
+  test [CHECK..] run all checks, or those named: format, clippy, rust, wasm, site, size, page; the last two build the site
   bench          measure decisions, the node graph, encryption and audit natively and as wasm, and the page in Chromium
   fuzz [SECONDS] look for bytes at which the readers of stored values fail; ten minutes unless told otherwise
 ";

@@ -45,21 +45,15 @@ pub fn build(root: &Path) -> Result {
 }
 
 fn package(root: &Path, settings: &Settings, tools: &Tools) -> Result {
-    for target in &settings.package.targets {
-        say(&format!("wasm package for {target}"));
-        let out = root.join(&settings.package.out).join(target);
-        let out = out.to_string_lossy();
-        // "force" leaves out the search for the target below rustc's own sysroot, where ours is not; `tools` has seen to it.
-        let mut arguments = vec!["build", &settings.package.path, "--target", target, "--mode", "force"];
-        // wasm-opt has its turn when the linker's notes, which it does not know, have been read and left out.
-        arguments.extend(["--no-opt", "--out-dir", &out]);
-        let features = settings.build.features.join(",");
-        if !features.is_empty() {
-            arguments.extend(["--", "--features", &features]);
-        }
-        run(&mut tools.wasm_pack(&arguments)?)?;
-    }
-    Ok(())
+    say("the wasm package");
+    let package = &settings.package;
+    let out = root.join(&package.out);
+    let out = out.to_string_lossy();
+    // "force" leaves out the search for the target below rustc's own sysroot, where ours is not; `tools` has seen to it.
+    let mut arguments = vec!["build", &package.path, "--target", &package.target, "--mode", "force"];
+    // wasm-opt has its turn when the linker's notes, which it does not know, have been read and left out.
+    arguments.extend(["--no-opt", "--out-dir", &out]);
+    run(&mut tools.wasm_pack(&arguments)?)
 }
 
 /// All of the engine for the page, which is built for speed.
@@ -106,10 +100,7 @@ fn optimise(root: &Path, settings: &Settings, tools: &Tools) -> Result {
         }
         write(&done, b"done")?;
     }
-    for target in &settings.package.targets {
-        write(&root.join(&settings.package.out).join(target).join(WASM), &read(&small)?)?;
-    }
-    Ok(())
+    write(&root.join(&settings.package.out).join(WASM), &read(&small)?)
 }
 
 /// The stretches of code in `bound` that run for a page's first verdicts.
