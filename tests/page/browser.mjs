@@ -43,25 +43,36 @@ export async function visit(options, test) {
   }
 }
 
+/** How a module comes to its end, as the code of a function: it traps, or calls itself until its stack is full, which is another error. */
+export const ENDS = { trap: [0], overflow: [16, 0] };
+
 /**
- * A script that, run before others, has modules trap in what they export: `traps` has the source of a condition on what is given
+ * A script that, run before others, has modules end in what they export: `ends` has the source of a condition on what is given
  * to it, by name.
  */
-export const trapping = (traps) => `{
-  // A module of one function, which traps.
-  const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 116, 0, 0, 10, 5, 1, 3, 0, 0, 11];
-  const trap = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))).exports.t;
+export const ending = (ends, code = ENDS.trap) => `{
+  // A module of one function.
+  const body = [0, ${code}, 11];
+  const bytes = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1, 116, 0, 0, 10, body.length + 2, 1, body.length, ...body];
+  const end = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(bytes))).exports.t;
   const { instantiate } = WebAssembly;
   WebAssembly.instantiate = async (module, imports) => {
     const { exports } = await instantiate(module, imports);
     const instance = { exports: { ...exports } };
-    for (const [name, condition] of Object.entries({ ${Object.entries(traps).map(([name, condition]) => `${name}: ${condition}`)} })) {
-      instance.exports[name] = (...given) => (condition(...given) ? trap() : exports[name](...given));
+    for (const [name, condition] of Object.entries({ ${Object.entries(ends).map(([name, condition]) => `${name}: ${condition}`)} })) {
+      instance.exports[name] = (...given) => (condition(...given) ? end() : exports[name](...given));
     }
     return { module, instance };
   };
 }
 `;
+
+/** Has a script run before a worker's own. */
+export const inWorkers = (context, script) =>
+  context.route(/\/worker-[^/]*\.js$/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: script + (await response.text()) });
+  });
 
 /** Waits until the page has all that it will ever load, and says so. */
 export const complete = (page) => page.getByText("It works offline now.").waitFor({ state: "attached" });

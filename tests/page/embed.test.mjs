@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { engines, fence, openDocument, retype, trapping, url, visit } from "./browser.mjs";
+import { ending, engines, fence, inWorkers, openDocument, retype, url, visit } from "./browser.mjs";
 
 const at = (path) => new URL(path, url).href;
 
@@ -270,10 +270,7 @@ for (const [name, options] of [
 
 test("a document that fells the shared engine leaves the other playgrounds alive", () =>
   visit({}, async (page, { context }) => {
-    await context.route(/\/worker-[^/]*\.js$/, async (route) => {
-      const response = await route.fetch();
-      await route.fulfill({ response, body: trapping({ answer: '(pointer, length, document) => document.includes("boom")' }) + (await response.text()) });
-    });
+    await inWorkers(context, ending({ answer: '(pointer, length, document) => document.includes("boom")' }));
     const host = at("host.html");
     const frames = ["one", "two", "three"];
     const body = `<title>Host</title>${frames.map((title) => `<iframe title="${title}" width="1200" height="600" src="./?embed"></iframe>`).join("")}`;

@@ -24,6 +24,19 @@ const verdict = (page) => page.getByRole("heading", { name: /^[✓✗] / }).firs
 const incomplete = (place) => place.getByText(/^The page was not loaded completely/).waitFor();
 const choose = (page, title) => page.getByRole("combobox", { name: "Document" }).selectOption(title);
 
+/** Holds requests up; what it gives lets the first one go, when it is there. */
+async function holding(page, address) {
+  let held;
+  await page.route(address, (route) => (held = route));
+  return async () => {
+    for (let tries = 0; !held; tries += 1) {
+      assert.ok(tries < 300, "nobody asks for it");
+      await page.waitForTimeout(100);
+    }
+    await held.continue();
+  };
+}
+
 /** What the browser says of a request that fails is what the test wants. */
 function failed(complaints) {
   for (const complaint of complaints.splice(0)) assert.match(complaint, /Failed to load resource|ERR_FAILED|ERR_INTERNET_DISCONNECTED/);
@@ -105,13 +118,11 @@ test("each example is answered as the first document, whatever it needs", async 
 
 test("who is at work in the requests before the first answer keeps the selection", () =>
   visit({}, async (page) => {
-    let held;
-    await page.route(FIRST, (route) => (held = route));
+    const release = await holding(page, FIRST);
     await page.goto(url);
     await page.getByRole("textbox", { name: "Requests" }).click();
     await page.keyboard.press("ControlOrMeta+a");
-    while (!held) await page.waitForTimeout(20);
-    await held.continue();
+    await release();
     await verdict(page);
     await page.keyboard.insertText("kubectl get nodes --as early");
     await page.getByRole("heading", { name: /early may not list nodes/ }).waitFor();
@@ -120,16 +131,14 @@ test("who is at work in the requests before the first answer keeps the selection
 
 test("what is asked before the whole is there waits for it", () =>
   visit({}, async (page) => {
-    let held;
-    await page.route(WHOLE, (route) => (held = route));
+    const release = await holding(page, WHOLE);
     await openDocument(page, readFileSync("examples/rbac.md", "utf8"));
     await verdict(page);
     await page.getByRole("tab", { name: "Graph" }).click();
     await page.getByRole("button", { name: "Share" }).click();
     await choose(page, "Which node reads which secret");
     await page.getByRole("textbox", { name: "Requests" }).getByText("kubectl get").first().waitFor();
-    while (!held) await page.waitForTimeout(20);
-    await held.continue();
+    await release();
     await page.getByRole("heading", { name: /^[✓✗] (Reached|No path)/ }).waitFor();
     await page.getByText(/^The link would hold .*Secret\/shop\/payment/).waitFor();
   }));

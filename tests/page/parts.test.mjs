@@ -40,12 +40,12 @@ const typed = documents.flatMap(({ name, text }) => [{ name, text }, { name: `ha
 /** What the first part is made for. */
 const made = JSON.parse(/^documents = (\[[^\]]*\])/m.exec(read("wasm-pack.toml"))[1]);
 
-/** What `ask` gives, or the sentence that it throws. A trap is no answer. */
+/** What `ask` gives, or the sentence that it throws. A module's end is no answer. */
 function outcome(ask) {
   try {
     return { answer: ask() };
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) throw error;
+    if (error.constructor !== Error) throw error;
     return { error: String(error) };
   }
 }
