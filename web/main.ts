@@ -6,8 +6,9 @@ import { type Composed, Document, type Place } from "./document.ts";
 import { Opening, dropTarget } from "./open.ts";
 import { embedded, isEmbedded } from "./embedded.ts";
 import { Editor, type Mark, type Notes, type Problem, type Sign } from "./editor.ts";
-import { Engine, Incomplete } from "./engine.ts";
+import { Engine } from "./engine.ts";
 import { blank, examples } from "./examples.ts";
+import { Incomplete, Unanswered } from "./protocol.ts";
 import { LONGEST_LINK, linkTo, openLink } from "./share.ts";
 import { Tabs } from "./tabs.ts";
 import { decisiveExchange, ofStep } from "./verdict.ts";
@@ -232,7 +233,7 @@ async function fetchAndDraw(index: number): Promise<void> {
     // Of a report that is no longer the newest, nobody wants to see anything.
     if (latest.report === report) view.show(panel, report as With<Part>, selection, page);
   } catch (error) {
-    if (!(error instanceof Incomplete)) throw error;
+    if (!(error instanceof Unanswered)) throw error;
     panel.replaceChildren(element("p", { class: "empty" }, error.message));
   }
 }

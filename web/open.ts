@@ -6,7 +6,7 @@
 import { Text } from "@codemirror/state";
 import { type Composed, closings } from "./document.ts";
 import { element } from "./dom.ts";
-import type { Progress } from "./engine.ts";
+import type { Progress } from "./protocol.ts";
 
 /** Larger files are refused. */
 const LARGEST = 50 * 1024 * 1024;

@@ -1,22 +1,12 @@
 /**
  * The engine in the thread that it runs in: a worker's, or the page's own. It runs a document here and now, so whoever asks waits.
  *
- * One that has trapped is dead.
+ * One that throws anything but a refusal is dead.
  */
 
 import type * as Script from "portcullis-wasm";
 import type { Report } from "portcullis-wasm";
-import type { Calls } from "./engine.ts";
-
-/** What an engine is made of, and one in another thread that is to give the same answers. */
-export interface Parts {
-  module: WebAssembly.Module;
-  /** Where documents with `seed: random` draw from. */
-  entropy: Uint8Array;
-}
-
-/** These are about the document that was run last. */
-export const OF_NEWEST: readonly (keyof Calls)[] = ["graph", "etcd", "audit"];
+import type { Calls, Parts } from "./protocol.ts";
 
 export interface Runtime {
   /** Runs a document. Nothing comes of one that takes longer than `until`, a time of `performance.now()`. */
@@ -24,6 +14,12 @@ export interface Runtime {
   /** What else can be asked. */
   calls: Calls;
 }
+
+/**
+ * Whether an error is the engine's own sentence about what a call was given. All else, a trap or a stack that is full, ends a module
+ * in the middle of its work.
+ */
+export const isRefusal = (error: unknown): error is Error => error instanceof Error && error.constructor === Error;
 
 /** An engine; a `script` serves one for good. While it runs a document it calls `tell`. */
 export async function start(script: typeof Script, { module, entropy }: Parts, tell?: Parameters<typeof Script.watch>[0]): Promise<Runtime> {

@@ -1,7 +1,7 @@
 /** What a view of the report is, and what the page gives it. Each is a module of its own in `views/`, loaded when first shown. */
 
 import type { Location, Report, ReportFile } from "portcullis-wasm";
-import type { Calls } from "./engine.ts";
+import type { Calls } from "./protocol.ts";
 
 /** What is looked at: a step of the report, and one of its exchanges. */
 export interface Selection {

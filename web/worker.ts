@@ -7,8 +7,8 @@
 
 import * as firstScript from "portcullis-wasm";
 import * as wholeScript from "portcullis-whole";
-import type { Answer, Piece, Progress, Question } from "./engine.ts";
-import { OF_NEWEST, type Parts, type Runtime, start } from "./runtime.ts";
+import { type Answer, type Call, OF_NEWEST, type Parts, type Piece, type Progress, type Question } from "./protocol.ts";
+import { type Runtime, isRefusal, start } from "./runtime.ts";
 
 /** What a shared worker has, and one of the page's own has not. */
 const scope = globalThis as { onconnect?: ((event: MessageEvent) => void) | null };
@@ -27,9 +27,9 @@ const clients = new Set<Client>();
 let current: Client | undefined;
 
 /** A module that has trapped is dead: whatever goes wrong, whoever asked starts another worker, and so do all who shared it. */
-function failed(error: unknown, by?: Client): void {
+function failed(error: unknown, by?: Client, id?: number): void {
   const message = error instanceof Error ? error.message : String(error);
-  for (const client of clients) client.tell(by && client !== by ? { kind: "gone" } : { kind: "failed", message });
+  for (const client of clients) client.tell(by && client !== by ? { kind: "gone" } : { kind: "failed", id, message });
   close();
 }
 
@@ -39,7 +39,7 @@ async function compile(address: URL): Promise<WebAssembly.Module> {
   } catch {
     // Some hosts do not say that it is wasm.
     const response = await fetch(address);
-    if (!response.ok) throw new Error(response.statusText);
+    if (!response.ok) throw new Error(`its code came with status ${response.status}`);
     return WebAssembly.compile(await response.arrayBuffer());
   }
 }
@@ -104,14 +104,13 @@ function report(client: Client) {
   try {
     return engine?.report(client.pieces.join(""));
   } catch (error) {
-    if (whole || !(error instanceof WebAssembly.RuntimeError)) throw error;
+    if (whole) throw error;
     engine = undefined;
     return undefined;
   }
 }
 
-/** An error that a call throws is about its arguments; a trap is the module's end. */
-function answer({ calls }: Runtime, client: Client, { id, name, given }: Extract<Question, { kind: "call" }>): void {
+function answer({ calls }: Runtime, client: Client, { id, name, given }: Call): void {
   try {
     // These are about the newest document of whoever asks.
     if (OF_NEWEST.includes(name) && current !== client) report(client);
@@ -120,8 +119,8 @@ function answer({ calls }: Runtime, client: Client, { id, name, given }: Extract
     const call = calls[name] as (...given: unknown[]) => unknown;
     client.tell({ kind: "answer", id, answer: call(...given) });
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) throw error;
-    client.tell({ kind: "refused", id, message: error instanceof Error ? error.message : String(error) });
+    if (!isRefusal(error)) throw error;
+    client.tell({ kind: "refused", id, message: error.message });
   }
 }
 
@@ -132,9 +131,10 @@ function run(client: Client, id: number): Answer | undefined {
   return made && { kind: "report", id, report: made, milliseconds: performance.now() - started };
 }
 
-async function runWhole(client: Client, id: number): Promise<Answer> {
-  client.tell({ kind: "loading", id });
-  return ((await complete()) && run(client, id)) || { kind: "incomplete", id };
+/** The whole, when it is there; none where the network fails. */
+async function wholeFor(client: Client, id: number): Promise<Runtime | undefined> {
+  if (!whole) client.tell({ kind: "loading", id });
+  return (await complete()) ? engine : undefined;
 }
 
 async function hear(client: Client, data: Question): Promise<void> {
@@ -147,17 +147,30 @@ async function hear(client: Client, data: Question): Promise<void> {
       void complete();
       return;
     }
-    if (data.kind === "report") client.pieces = data.pieces.map((piece) => receive(client, piece));
-    await ready;
-    if (data.kind === "call") {
-      if ((await complete()) && engine) answer(engine, client, data);
-      else client.tell({ kind: "incomplete", id: data.id });
+    if (data.kind === "bye") {
+      leave(client);
       return;
     }
-    client.tell(run(client, data.id) ?? (await runWhole(client, data.id)));
+    if (data.kind === "report") client.pieces = data.pieces.map((piece) => receive(client, piece));
+    await ready;
+    const { id } = data;
+    if (data.kind === "report") {
+      const made = run(client, id) ?? ((await wholeFor(client, id)) && run(client, id));
+      client.tell(made ?? { kind: "incomplete", id });
+      return;
+    }
+    const engine = await wholeFor(client, id);
+    if (engine) answer(engine, client, data);
+    else client.tell({ kind: "incomplete", id });
   } catch (error) {
-    failed(error, client);
+    failed(error, client, "id" in data ? data.id : undefined);
   }
+}
+
+/** Nobody is there any more who could ask. */
+function leave(client: Client): void {
+  clients.delete(client);
+  if (current === client) current = undefined;
 }
 
 /** Serves whoever is at the other end. */

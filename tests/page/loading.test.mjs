@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { before, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import { complete, engines, openDocument, retype, url, visit } from "./browser.mjs";
+import { ENDS, complete, ending, engines, fence, inWorkers, openDocument, retype, url, visit } from "./browser.mjs";
 
 const FIRST = /portcullis_wasm_bg[^/]*\.wasm$/;
 const WHOLE = /portcullis_whole_bg[^/]*\.wasm$/;
@@ -141,6 +141,15 @@ test("what is asked before the whole is there waits for it", () =>
     await release();
     await page.getByRole("heading", { name: /^[✓✗] (Reached|No path)/ }).waitFor();
     await page.getByText(/^The link would hold .*Secret\/shop\/payment/).waitFor();
+  }));
+
+test("a document that fills the first part's stack is the whole's too", () =>
+  visit({}, async (page, { context }) => {
+    const once = '(pointer, length, document) => document.includes("deep") && (globalThis.runs = (globalThis.runs ?? 0) + 1) === 1';
+    await inWorkers(context, ending({ answer: once }, ENDS.overflow));
+    await openDocument(page, fence("sh", "", "kubectl get nodes --as deep"));
+    await page.getByRole("heading", { name: /deep may not list nodes/ }).waitFor();
+    assert.equal(await page.locator("#notice").textContent(), "");
   }));
 
 test("playgrounds that share an engine share the whole too", () =>

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ENDS, complete, ending, fence, inWorkers, openDocument, retype, visit } from "./browser.mjs";
+import { ENDS, complete, ending, fence, inWorkers, openDocument, retype, url, visit } from "./browser.mjs";
 
 /** How many documents the worker is asked about. */
 const counted = (page) =>
@@ -97,7 +97,7 @@ test("what takes longer is given up and goes to the worker, until it is quick ag
     await verdict(page, /quicker may not list nodes/);
   }));
 
-for (const [how, code] of Object.entries({ trap: ENDS.trap })) {
+for (const [how, code] of Object.entries(ENDS)) {
   test(`one that ends leaves its document to the worker, and the page goes on without it: ${how}`, () =>
     visit({}, async (page) => {
       await failing(page, code);
@@ -119,3 +119,22 @@ for (const [how, code] of Object.entries({ trap: ENDS.trap })) {
       assert.equal(await asked(page), before + 1);
     }));
 }
+
+test("an embedded page has none, also where its browser has no worker that pages share", () =>
+  visit({}, async (page) => {
+    await counted(page);
+    await page.addInitScript(() => delete window.SharedWorker);
+    await page.goto(`${url}?embed`);
+    await verdict(page, /^[✓✗] /);
+    await complete(page);
+    await retype(page, "Requests", "kubectl get nodes --as guest");
+    await verdict(page, /guest may not list nodes/);
+    for (const name of ["guesth", "guesthe", "guesther", "guesthere"]) {
+      const before = await asked(page);
+      await page.keyboard.type(name.at(-1));
+      await verdict(page, new RegExp(`${name} may not list nodes`));
+      assert.equal(await asked(page), before + 1);
+      // Where there is one, it is ready by then.
+      await page.waitForTimeout(100);
+    }
+  }));

@@ -2,7 +2,7 @@
 
 import type { Inspection, Report } from "portcullis-wasm";
 import { element } from "../dom.ts";
-import { Incomplete } from "../engine.ts";
+import { Unanswered } from "../protocol.ts";
 import { type Page, type View, isDump } from "../view.ts";
 import { dumps } from "./hex.ts";
 
@@ -123,7 +123,7 @@ async function answer(place: HTMLElement, page: Page): Promise<void> {
     const inspection = await page.call("inspect", typed.config, typed.key, dump);
     show(head(inspection), rest(inspection, place.clientWidth));
   } catch (error) {
-    if (error instanceof Incomplete) {
+    if (error instanceof Unanswered) {
       show([element("p", { class: "remark" }, error.message)], []);
       return;
     }
