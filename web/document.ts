@@ -27,13 +27,15 @@ interface Run {
 
 /** What the engine reads, and where its lines stand in the editors. */
 export class Composed {
+  readonly document: Document;
   /** The text in order; a file is what its editor holds, so that nothing is copied however large it is. */
   readonly pieces: readonly (string | Text)[];
   readonly #runs: readonly Run[];
   #text: string | undefined;
   #whole: Text | undefined;
 
-  constructor(pieces: readonly (string | Text)[], runs: readonly Run[]) {
+  constructor(document: Document, pieces: readonly (string | Text)[], runs: readonly Run[]) {
+    this.document = document;
     this.pieces = pieces;
     this.#runs = runs;
   }
@@ -273,7 +275,7 @@ export class Document {
       follows ||= part.kind === "script" && part.items.length > 0;
     }
     pieces.push(written);
-    return new Composed(pieces, runs);
+    return new Composed(this, pieces, runs);
   }
 
   #files(): FilePart[] {

@@ -79,8 +79,10 @@ const page: Page = {
 const engine = new Engine({
   progress: (progress) => opening?.loading(progress),
   report(report, of, milliseconds) {
+    // Of a document that is no longer open, nobody wants to hear.
+    if (of.document !== doc) return;
     latest = { report, of, found: find(report, of) };
-    opening?.answered(of);
+    opening?.settled();
     const steps = report.steps.length;
     if (fresh) {
       // A refusal is what people come for; then, the end of the story.
@@ -111,7 +113,7 @@ const engine = new Engine({
     );
   },
   trouble(message) {
-    opening?.failed();
+    opening?.settled();
     notice(message);
   },
 }, isEmbedded());
@@ -126,7 +128,9 @@ viewTabs.show(0);
 /** Opens a document in all editors. */
 function show(document: string | Document): void {
   doc = typeof document === "string" ? new Document(document) : document;
+  opening?.shown(doc);
   here = undefined;
+  deciding = undefined;
   fresh = true;
   selection = { step: -1, exchange: -1 };
   for (const { view } of views) view?.forget?.();
@@ -224,27 +228,31 @@ async function fetchAndDraw(index: number): Promise<void> {
   const entry = views[index];
   const panel = panels[index];
   if (!entry || !panel || !latest) return;
-  try {
-    const view = await entry.load().catch(() => Promise.reject(new Incomplete()));
-    entry.view = view;
-    const { report } = latest;
-    if (view.needs === "graph") report.graph ??= await engine.call("graph");
-    if (view.needs === "etcd") report.etcd ??= await engine.call("etcd");
-    // Of a report that is no longer the newest, nobody wants to see anything.
-    if (latest.report === report) view.show(panel, report as With<Part>, selection, page);
-  } catch (error) {
-    if (!(error instanceof Unanswered)) throw error;
-    panel.replaceChildren(element("p", { class: "empty" }, error.message));
-  }
+  const { report } = latest;
+  const drawn = await fetched(entry, report).catch((error: unknown) => (error instanceof Unanswered ? error : Promise.reject(error)));
+  // Of a report that is no longer the newest, nobody wants to see anything.
+  if (latest.report !== report) return;
+  if (drawn instanceof Unanswered) panel.replaceChildren(element("p", { class: "empty" }, drawn.message));
+  else drawn.show(panel, report as With<Part>, selection, page);
 }
 
+/** A view, with what it needs in the report. Fails where its files are not there, or the engine falls or is given up. */
+async function fetched(entry: (typeof views)[number], report: Report): Promise<View<Part>> {
+  const view = await entry.load().catch(() => Promise.reject(new Incomplete()));
+  entry.view = view;
+  if (view.needs === "graph") report.graph ??= await engine.call("graph");
+  if (view.needs === "etcd") report.etcd ??= await engine.call("etcd");
+  return view;
+}
+
+/** Where the editors have a line of the newest report's document: nowhere, where they hold another one by now. */
 function placeOf(line: number): Place | undefined {
-  return latest?.of.place(line);
+  return latest?.of.document === doc ? latest.of.place(line) : undefined;
 }
 
 /** Shows what the selected request's verdict rests on, and every verdict in the gutter. */
 function mark(): void {
-  if (!latest) return;
+  if (latest?.of.document !== doc) return;
   const { report, found } = latest;
   const marks: { editor: Place["editor"]; mark: Mark }[] = [];
   const add = (location: Location | undefined, kind: Mark["kind"], note?: string) => {
@@ -494,8 +502,9 @@ async function open(file: File): Promise<void> {
   const own = new Opening(file, {
     show: (bar) => byId("opening").replaceChildren(bar),
     hide: (bar) => bar.remove(),
-    stop() {
-      engine.cancel();
+    stop: () => engine.cancel(),
+    back() {
+      byId("notice").replaceChildren();
       show(before);
       keep(before.compose());
     },
@@ -509,7 +518,7 @@ async function open(file: File): Promise<void> {
     const whole = new Document(`\`\`\`${opened.language} title="${title}"\n\`\`\`\n\n\`\`\`sh\n${before.requests}\n\`\`\`\n`);
     whole.setFile(0, opened.text);
     // First, as the engine may answer at once.
-    own.sent(opened.text);
+    own.sent(whole);
     replace(whole, file.name);
   }
 }

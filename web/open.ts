@@ -4,7 +4,7 @@
  */
 
 import { Text } from "@codemirror/state";
-import { type Composed, closings } from "./document.ts";
+import { type Document, closings } from "./document.ts";
 import { element } from "./dom.ts";
 import type { Progress } from "./protocol.ts";
 
@@ -23,8 +23,10 @@ export type Opened =
 interface Host {
   show(bar: HTMLElement): void;
   hide(bar: HTMLElement): void;
-  /** The file is in the editor and the engine at work: neither is wanted any more. */
+  /** The engine is at work on the file, which is not wanted any more. */
   stop(): void;
+  /** The file is in the editor: what was there is wanted again. */
+  back(): void;
 }
 
 /** What each of the steps is called, and how much of the bar is its part: what it takes of the time, roughly. */
@@ -41,7 +43,8 @@ export class Opening {
   readonly #says = element("span", {});
   readonly #place: HTMLElement;
   #state: "reading" | "sent" | "over" = "reading";
-  #text: Text | undefined;
+  /** What the file has become. */
+  #document: Document | undefined;
 
   constructor(file: File, host: Host) {
     this.#file = file;
@@ -106,13 +109,21 @@ export class Opening {
     }
   }
 
-  /** The text is in the editor; what comes now is the engine's. */
-  sent(text: Text): void {
+  /** The file is a document, about to be shown; what comes now is the engine's. */
+  sent(document: Document): void {
     if (this.#state !== "reading") return;
     this.#state = "sent";
-    this.#text = text;
+    this.#document = document;
     this.#tell("read", 0, 1);
     this.#host.show(this.#place);
+  }
+
+  /** The page shows a document: where it is not the file's, that is not wanted any more. */
+  shown(document: Document): void {
+    if (this.#state === "over" || document === this.#document) return;
+    const sent = this.#state === "sent";
+    this.done();
+    if (sent) this.#host.stop();
   }
 
   /** How far the engine is. */
@@ -120,21 +131,15 @@ export class Opening {
     if (this.#state === "sent") this.#tell(what, done, total);
   }
 
-  /** The engine has answered: whether about this text shows in the document. */
-  answered(of: Composed): void {
-    if (this.#state === "sent" && this.#text && of.pieces.includes(this.#text)) this.done();
-  }
-
-  /** The engine cannot answer. */
-  failed(): void {
+  /** The engine has answered about what is shown, or cannot. */
+  settled(): void {
     if (this.#state === "sent") this.done();
   }
 
   /** Puts back what was there. */
   cancel(): void {
-    const sent = this.#state === "sent";
-    this.done();
-    if (sent) this.#host.stop();
+    if (this.#state === "sent") this.#host.back();
+    else this.done();
   }
 
   /** It is all there, or given up. */

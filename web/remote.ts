@@ -154,6 +154,7 @@ export class Remote {
 
   /** Gives up on the document at hand. */
   cancel(): void {
+    this.#waiting = undefined;
     if (!this.#asked) return;
     this.#asked = undefined;
     this.#restart();

@@ -77,14 +77,92 @@ test("what is being loaded can be cancelled, and what was there comes back", () 
     const bar = page.getByRole("progressbar", { name: /^large\.yaml/ });
     await bar.waitFor();
     await page.waitForFunction(() => document.querySelector("progress")?.value > 0.1);
+    // What is asked meanwhile waits, and goes with the engine.
+    await page.getByRole("tab", { name: "Graph" }).click();
     await page.getByRole("button", { name: "Cancel" }).click();
     await bar.waitFor({ state: "detached" });
+    await page.getByRole("heading", { name: "Nothing to draw." }).waitFor();
+    await page.getByRole("tab", { name: "Verdict" }).click();
     await page.getByRole("tab", { name: "cluster.yaml" }).waitFor();
     assert.equal(await page.getByRole("tab", { name: "large.yaml" }).count(), 0);
+    assert.equal(await page.locator("#notice").textContent(), "", "nothing says that it is open");
     // The engine is a new one, and answers.
     await retype(page, "Requests", "kubectl auth can-i list secrets -n ns-1999 --as jane");
     await page.getByRole("heading", { name: /^✗ No\. jane may not list secrets/ }).waitFor();
   }));
+
+const choose = (page, title) => page.getByRole("combobox", { name: "Document" }).selectOption(title);
+
+// While it is loaded: with a bar, or without one as a document of its own.
+for (const [name, text, under] of [
+  ["large.yaml", dump(40_000), (page) => page.waitForFunction(() => document.querySelector("progress")?.value > 0.1)],
+  ["large.md", fence("yaml", "large.yaml", dump(40_000)) + fence("sh", "", "kubectl get nodes"), (page) => page.getByRole("tab", { name: "large.yaml" }).waitFor()],
+]) {
+  test(`an example that is chosen while ${name} is loaded opens as it always does`, () =>
+    visit({}, async (page) => {
+      await page.addInitScript(() => {
+        window.ended = 0;
+        const { terminate } = Worker.prototype;
+        Worker.prototype.terminate = function () {
+          window.ended += 1;
+          terminate.call(this);
+        };
+      });
+      await openDocument(page, asked);
+      await no(page);
+      await choose(page, "Which node reads which secret");
+      await page.getByRole("heading", { name: /^✗ Denied/ }).waitFor();
+      const selected = await page.getByText(/^\d+ of \d+$/).textContent();
+      await page.getByRole("button", { name: "Put back what was there" }).click();
+      await no(page);
+      await page.locator("#file").setInputFiles(file(name, text));
+      await under(page);
+      await choose(page, "Which node reads which secret");
+      assert.equal(await page.getByRole("progressbar").count(), 0);
+      await page.getByText(selected, { exact: true }).waitFor({ timeout: 60_000 });
+      await page.getByRole("heading", { name: /^✗ Denied/ }).waitFor();
+      // What is no longer wanted is not loaded to its end.
+      if (name === "large.yaml") await page.waitForFunction(() => window.ended === 1);
+    }));
+}
+
+test("an empty file is opened like any other", () =>
+  visit({}, async (page) => {
+    await openDocument(page, asked);
+    await no(page);
+    await page.locator("#file").setInputFiles(file("empty.yaml", ""));
+    await page.getByRole("tab", { name: "empty.yaml" }).waitFor();
+    await page.getByRole("progressbar").waitFor({ state: "detached" });
+  }));
+
+// What one may do with a file before there is an engine to send it to.
+for (const [name, act, after] of [
+  [
+    "edited",
+    async (page) => {
+      await page.getByRole("textbox", { name: "early.yaml" }).click();
+      await page.keyboard.press("ControlOrMeta+Home");
+      await page.keyboard.insertText("# edited\n");
+    },
+    yes,
+  ],
+  ["cancelled", (page) => page.getByRole("button", { name: "Cancel" }).click(), no],
+]) {
+  test(`a file that is ${name} before the engine is there`, () =>
+    visit({}, async (page) => {
+      let held;
+      await page.route(/portcullis_wasm_bg[^/]*\.wasm$/, (route) => (held = route));
+      await openDocument(page, asked);
+      await page.locator("#file").setInputFiles(file("early.yaml", dump(2_000)));
+      await page.getByRole("tab", { name: "early.yaml" }).waitFor();
+      await act(page);
+      while (!held) await page.waitForTimeout(20);
+      await held.continue();
+      await page.unroute(/portcullis_wasm_bg[^/]*\.wasm$/);
+      await after(page);
+      await page.getByRole("progressbar").waitFor({ state: "detached" });
+    }));
+}
 
 test("what is too large or no text is refused with what to do", () =>
   visit({}, async (page) => {
