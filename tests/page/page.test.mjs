@@ -238,7 +238,7 @@ test("a request has a line of stops, and each leads to the line that decided", (
     ]);
     await page.getByRole("button", { name: "Next request" }).click();
     await page.getByText("2 of 2").waitFor();
-    assert.deepEqual((await stops()).slice(-3), ["✓ Admission NodeRestriction", "✓ Storage 1 write", (await stops()).at(-1)]);
+    assert.deepEqual((await stops()).slice(-3), ["✓ Admission NodeRestriction", "✓ Storage 1 write", "201 Response 249 bytes"]);
     await way.getByRole("button", { name: "audit.yaml:6" }).click();
     await page.getByRole("textbox", { name: "audit.yaml" }).locator(".cm-here").getByText("Metadata, 2 requests").waitFor();
     await page.getByRole("textbox", { name: "audit.yaml" }).locator(".cm-idle").getByText("never used").waitFor();
@@ -562,7 +562,7 @@ rules:
     }
     await all.getByRole("button", { name: /nodes\/one/ }).click();
     await page.getByText("Event at ResponseComplete").waitFor();
-    await page.getByLabel("Event at ResponseComplete").getByText('"username": "\\u003ci').or(page.getByLabel("Event at ResponseComplete").getByText(`"username": "${user}"`)).waitFor();
+    await page.getByLabel("Event at ResponseComplete").getByText(`"username": "${user}"`).waitFor();
     assert.equal(await page.locator("main i").count(), 0);
     await page.getByRole("region", { name: "Rules of the policy" }).getByRole("row", { name: /rules\[1\] took 1 request/ }).waitFor();
     const whatIf = page.getByRole("region", { name: "What if" });
@@ -577,11 +577,13 @@ rules:
     await page.getByRole("textbox", { name: "audit-policy.yaml" }).locator(".cm-here").waitFor();
   }));
 
-for (const [name, options] of [
+const looks = [
   ["light", { colorScheme: "light" }],
   ["dark", { colorScheme: "dark" }],
   ["phone", { colorScheme: "light", viewport: { width: 390, height: 844 } }],
-]) {
+];
+
+for (const [name, options] of looks) {
   test(`nothing stands in anybody's way, in no view: ${name}`, () =>
     visit(options, async (page) => {
       await page.goto(url);
@@ -605,11 +607,7 @@ for (const [name, options] of [
     }));
 }
 
-for (const [name, options] of [
-  ["light", { colorScheme: "light" }],
-  ["dark", { colorScheme: "dark" }],
-  ["phone", { colorScheme: "light", viewport: { width: 390, height: 844 } }],
-]) {
+for (const [name, options] of looks) {
   test(`a picture of the page: ${name}`, () =>
     visit(options, async (page) => {
       await page.goto(url);
