@@ -8,6 +8,7 @@ import { embedded, isEmbedded } from "./embedded.ts";
 import { Editor, type Mark, type Notes, type Problem, type Sign } from "./editor.ts";
 import { Engine } from "./engine.ts";
 import { blank, examples } from "./examples.ts";
+import { isOffered, menu, pick } from "./menu.ts";
 import { Incomplete, Unanswered } from "./protocol.ts";
 import { LONGEST_LINK, linkTo, openLink } from "./share.ts";
 import { Tabs } from "./tabs.ts";
@@ -20,12 +21,31 @@ const KEPT = "portcullis.document";
 /** In characters: browsers keep about five million for a whole site, and writing them holds up the page. */
 const LONGEST_KEPT = 1_000_000;
 
+/** What one should know of a view without opening it; `alarming` for what one should look at. */
+interface Badge {
+  says(report: Report): string;
+  alarming: boolean;
+}
+
+const plain: Badge = {
+  says: ({ plainSecrets }) => (plainSecrets > 0 ? `${plainSecrets} plain` : ""),
+  alarming: true,
+};
+
+const events: Badge = {
+  says({ steps }) {
+    const count = steps.flatMap((step) => step.exchanges).reduce((sum, exchange) => sum + exchange.audit.length, 0);
+    return count > 0 ? String(count) : "";
+  },
+  alarming: false,
+};
+
 /** The views, each loaded when it is first shown; the first one is what the page is for. */
-const views: { name: string; view?: View<Part>; load: () => Promise<View<Part>> }[] = [
+const views: { name: string; view?: View<Part>; load: () => Promise<View<Part>>; badge?: Badge }[] = [
   { name: "Verdict", view: verdict, load: () => Promise.resolve(verdict) },
   { name: "Graph", load: async () => (await import("./views/graph.ts")).view },
-  { name: "etcd", load: async () => (await import("./views/etcd.ts")).view },
-  { name: "Audit", load: async () => (await import("./views/audit.ts")).view },
+  { name: "etcd", load: async () => (await import("./views/etcd.ts")).view, badge: plain },
+  { name: "Audit", load: async () => (await import("./views/audit.ts")).view, badge: events },
   { name: "Access", load: async () => (await import("./views/access.ts")).view },
   { name: "Inspect", load: async () => (await import("./views/inspect.ts")).view },
 ];
@@ -99,7 +119,7 @@ const engine = new Engine({
     queueMicrotask(() => {
       if (latest?.report !== report) return;
       problems(report, latest.found);
-      badges(report);
+      for (const [index, { badge }] of views.entries()) if (badge) viewTabs.badge(index, badge.says(report), badge.alarming);
       if (byId("release").textContent !== report.release) byId("release").textContent = report.release;
       const sent = report.steps.reduce((sum, step) => sum + step.exchanges.length, 0);
       byId("timing").textContent = `${times(sent)} in ${milliseconds.toFixed(1)} ms`;
@@ -129,6 +149,7 @@ viewTabs.show(0);
 function show(document: string | Document): void {
   doc = typeof document === "string" ? new Document(document) : document;
   opening?.shown(doc);
+  pick(doc.compose());
   here = undefined;
   deciding = undefined;
   fresh = true;
@@ -170,7 +191,11 @@ function showFiles(current: number): void {
 function edited(): void {
   here = undefined;
   clearTimeout(saving);
-  saving = setTimeout(() => keep(doc.compose()), 300);
+  saving = setTimeout(() => {
+    const composed = doc.compose();
+    pick(composed);
+    keep(composed);
+  }, 300);
   ask();
 }
 
@@ -365,13 +390,6 @@ function problems(report: Report, found: Found[]): void {
   byId("problems").replaceChildren(...(rows.length > 0 ? [element("ul", { "aria-label": "Problems" }, ...rows)] : []));
 }
 
-/** What one should know of the other views without opening them. */
-function badges(report: Report): void {
-  const events = report.steps.flatMap((step) => step.exchanges).reduce((sum, exchange) => sum + exchange.audit.length, 0);
-  viewTabs.badge(2, report.plainSecrets > 0 ? `${report.plainSecrets} plain` : "", true);
-  viewTabs.badge(3, events > 0 ? String(events) : "", false);
-}
-
 /** The selected verdict for those who do not see it, when it has settled. */
 let speaking: number | undefined;
 function announce(): void {
@@ -404,12 +422,11 @@ function notice(message: string, actions: Record<string, () => void> = {}): void
 /** Opens another document; the one before can be had back. */
 function replace(document: string | Document, what: string): void {
   const before = doc;
-  const composed = before.compose();
+  const offered = isOffered(before.compose());
   show(document);
   const kept = keep(doc.compose());
-  const known = [blank, ...examples.map((example) => example.text)].some((text) => text.length === composed.length && text === composed.text);
   const size = kept ? "" : " It is too large to be kept in this browser: download it to have it again.";
-  if (known && kept) byId("notice").replaceChildren();
+  if (offered && kept) byId("notice").replaceChildren();
   else notice(`${what} is open.${size}`, { "Put back what was there": () => (show(before), keep(before.compose())) });
 }
 
@@ -523,28 +540,6 @@ async function open(file: File): Promise<void> {
   }
 }
 
-function menu(): void {
-  const select = byId("examples") as HTMLSelectElement;
-  const groups = Map.groupBy(examples, (example) => example.question);
-  for (const [question, members] of groups) {
-    const group = element("optgroup", { label: question });
-    group.append(...members.map((example) => element("option", { value: String(examples.indexOf(example)) }, example.title)));
-    select.append(group);
-  }
-  select.append(element("option", { value: "blank" }, "Blank document"));
-  const own = element("option", { value: "own", hidden: true }, "Your document");
-  select.append(own);
-  select.addEventListener("change", () => {
-    const example = examples[Number(select.value)];
-    replace(example?.text ?? blank, example?.title ?? "A blank document");
-  });
-}
-
-function pick(text: string): void {
-  const index = examples.findIndex((example) => example.text === text);
-  (byId("examples") as HTMLSelectElement).value = index >= 0 ? String(index) : text === blank ? "blank" : "own";
-}
-
 /** The menu closes when something in it was chosen, and by Escape; the keyboard is then back at its button. */
 function more(): void {
   const menu = byId("more") as HTMLDetailsElement;
@@ -581,7 +576,7 @@ function theme(): void {
   apply();
 }
 
-menu();
+menu(replace);
 theme();
 byId("share").addEventListener("click", () => void share());
 byId("whole").addEventListener("click", () => {
@@ -618,5 +613,4 @@ if (linked && "problem" in linked) notice(linked.problem);
 if (!guest?.expects) {
   const first = (linked && "document" in linked ? linked.document : undefined) ?? (guest ? undefined : kept()) ?? examples[0]?.text ?? blank;
   show(first);
-  pick(first);
 }

@@ -164,6 +164,26 @@ test("what is typed survives a reload, until it is forgotten", () =>
     assert.equal(await page.evaluate(() => localStorage.getItem("portcullis.document")), null);
   }));
 
+test("the menu names what is open, and gives an example back as it was", () =>
+  visit({}, async (page) => {
+    await page.goto(url);
+    await page.getByRole("heading", { name: /^[✓✗]/ }).waitFor();
+    const [menu, example] = [page.getByRole("combobox", { name: "Document" }), "Who may do what"];
+    const names = (title) => page.waitForFunction((title) => window.document.querySelector("#examples").selectedOptions[0].text === title, title);
+    await names(example);
+    const written = await page.getByRole("textbox", { name: "Requests" }).textContent();
+    const own = { name: "own.md", mimeType: "text/markdown", buffer: Buffer.from(fence("sh", "", "kubectl get nodes --as own")) };
+    for (const change of [() => retype(page, "Requests", "kubectl get nodes --as own"), () => page.locator("#file").setInputFiles(own)]) {
+      await change();
+      await page.getByRole("heading", { name: /own may not list nodes/ }).waitFor();
+      await names("Your document");
+      await menu.selectOption(example);
+      await page.getByRole("heading", { name: /own may not list nodes/ }).waitFor({ state: "detached" });
+      assert.equal(await page.getByRole("textbox", { name: "Requests" }).textContent(), written);
+      await names(example);
+    }
+  }));
+
 test("an engine that dies is replaced, and the text stays", () =>
   visit({}, async (page) => {
     // A worker that dies of one word.
