@@ -8,18 +8,16 @@ import { embedded, isEmbedded } from "./embedded.ts";
 import { Editor, type Mark, type Notes, type Problem, type Sign } from "./editor.ts";
 import { Engine } from "./engine.ts";
 import { blank, examples } from "./examples.ts";
+import { forget, keep, kept } from "./kept.ts";
+import { linkTo, openLink } from "./link.ts";
 import { isOffered, menu, pick } from "./menu.ts";
+import { notice, silence } from "./notice.ts";
 import { Incomplete, Unanswered } from "./protocol.ts";
-import { LONGEST_LINK, linkTo, openLink } from "./share.ts";
+import { copyMarkdown, download, share } from "./share.ts";
 import { Tabs } from "./tabs.ts";
 import { decisiveExchange, ofStep } from "./verdict.ts";
 import type { Page, Part, Selection, View, With } from "./view.ts";
 import { view as verdict } from "./views/verdict.ts";
-
-const KEPT = "portcullis.document";
-
-/** In characters: browsers keep about five million for a whole site, and writing them holds up the page. */
-const LONGEST_KEPT = 1_000_000;
 
 /** What one should know of a view without opening it; `alarming` for what one should look at. */
 interface Badge {
@@ -39,6 +37,8 @@ const events: Badge = {
   },
   alarming: false,
 };
+
+const NO_ROOM = "This browser has no room to keep the document: download it to have it again.";
 
 /** The views, each loaded when it is first shown; the first one is what the page is for. */
 const views: { name: string; view?: View<Part>; load: () => Promise<View<Part>>; badge?: Badge }[] = [
@@ -63,6 +63,8 @@ let deciding: Place | undefined;
 /** Whether the selection is still to be made: after a document was opened. */
 let fresh = true;
 let saving: number | undefined;
+/** Whether the browser had room for the document when it was last kept. */
+let fits = true;
 /** The file that is being opened. */
 let opening: Opening | undefined;
 
@@ -192,11 +194,26 @@ function edited(): void {
   here = undefined;
   clearTimeout(saving);
   saving = setTimeout(() => {
-    const composed = doc.compose();
-    pick(composed);
-    keep(composed);
+    const fitted = fits;
+    save();
+    if (fitted && !fits) notice(NO_ROOM, { "Download the document": () => download(doc.compose().pieces) });
   }, 300);
+  unlink();
   ask();
+}
+
+/** The document is no longer the one of the address's link, which would be back after a reload. */
+function unlink(): void {
+  // A host's address is all that a guest has.
+  if (!guest && location.hash) history.replaceState(null, "", location.pathname + location.search);
+}
+
+/** Keeps the document for the next visit. */
+function save(): void {
+  const composed = doc.compose();
+  pick(composed);
+  // What a host shows its readers is not theirs to find again here.
+  if (!guest) fits = keep(composed);
 }
 
 function ask(): void {
@@ -403,113 +420,20 @@ function announce(): void {
   }, 400);
 }
 
-/** A message with what one can do about it; the next one takes its place. */
-function notice(message: string, actions: Record<string, () => void> = {}): void {
-  // The keyboard goes back to where it was: what it stands on in here goes with the message.
-  const before = document.activeElement instanceof HTMLElement && !byId("notice").contains(document.activeElement) ? document.activeElement : byId("share");
-  const close = () => {
-    const inside = byId("notice").contains(document.activeElement);
-    byId("notice").replaceChildren();
-    if (inside) before.focus();
-  };
-  const buttons = Object.entries(actions).map(([name, act]) =>
-    element("button", { type: "button", click: () => (close(), act()) }, name),
-  );
-  const dismiss = element("button", { type: "button", class: "quiet", "aria-label": "Dismiss", click: close }, "×");
-  byId("notice").replaceChildren(element("p", {}, message), ...buttons, dismiss);
-}
-
 /** Opens another document; the one before can be had back. */
 function replace(document: string | Document, what: string): void {
   const before = doc;
   const offered = isOffered(before.compose());
+  put(document);
+  if (offered && fits) silence();
+  else notice(fits ? `${what} is open.` : `${what} is open. ${NO_ROOM}`, { "Put back what was there": () => put(before) });
+}
+
+/** Shows another document from now on, also at the next visit. */
+function put(document: string | Document): void {
   show(document);
-  const kept = keep(doc.compose());
-  const size = kept ? "" : " It is too large to be kept in this browser: download it to have it again.";
-  if (offered && kept) byId("notice").replaceChildren();
-  else notice(`${what} is open.${size}`, { "Put back what was there": () => (show(before), keep(before.compose())) });
-}
-
-/** False where the document is too large to be kept. */
-function keep(document: Composed): boolean {
-  // What a host shows its readers is not theirs to find again here.
-  if (guest) return true;
-  try {
-    if (document.length > LONGEST_KEPT) {
-      localStorage.removeItem(KEPT);
-      return false;
-    }
-    localStorage.setItem(KEPT, document.text);
-  } catch {
-    // Storage is full or forbidden: the page works without.
-  }
-  return true;
-}
-
-function kept(): string | null {
-  try {
-    return localStorage.getItem(KEPT);
-  } catch {
-    return null;
-  }
-}
-
-async function share(): Promise<void> {
-  await guarded("link", async (text) => {
-    const link = await linkTo(text, location.href);
-    if (link.length <= LONGEST_LINK) return copy(link);
-    notice(`The link has ${link.length} characters, and some programs cut it off. A file is safer.`, {
-      "Download the document": () => download([text]),
-      "Copy the link": () => void copy(link),
-    });
-  });
-}
-
-async function copyMarkdown(): Promise<void> {
-  await guarded("copy", async (text) => {
-    try {
-      await navigator.clipboard.writeText(text);
-      notice("The document is copied as Markdown. Pasted into an issue or a wiki it reads as it is, and opens here again.");
-    } catch {
-      notice("The browser gives no access to the clipboard.", { "Download the document": () => download([text]) });
-    }
-  });
-}
-
-/** Gives the document away, after a question where it holds secrets. */
-async function guarded(what: string, give: (text: string) => Promise<void>): Promise<void> {
-  const document = doc.compose();
-  if (document.length > LONGEST_KEPT) {
-    notice(`The document is too large for a ${what}. A file holds it.`, { "Download the document": () => download() });
-    return;
-  }
-  const { text } = document;
-  const found = await engine.call("secrets", text).catch((error: Error) => notice(error.message));
-  if (!found) return;
-  const { names, redacted } = found;
-  if (names.length === 0) return give(text);
-  const most = 4;
-  const more = names.length > most ? ` and ${names.length - most} more` : "";
-  notice(`The ${what} would hold ${names.slice(0, most).join(", ")}${more}. Whoever has it can read them.`, {
-    "Copy without the secrets": () => void give(redacted),
-    "Copy it all the same": () => void give(text),
-  });
-}
-
-async function copy(link: string): Promise<void> {
-  history.replaceState(null, "", link);
-  try {
-    await navigator.clipboard.writeText(link);
-    notice("The link is copied. It holds the document itself; no server has it.");
-  } catch {
-    notice("The link stands in the address bar. It holds the document itself; no server has it.");
-  }
-}
-
-function download(pieces = doc.compose().pieces.map(String)): void {
-  const address = URL.createObjectURL(new Blob(pieces, { type: "text/markdown" }));
-  element("a", { href: address, download: "portcullis.md" }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  unlink();
+  save();
 }
 
 /** Opens a file of the user's: a document, or a manifest to which the requests at hand are put. */
@@ -521,9 +445,8 @@ async function open(file: File): Promise<void> {
     hide: (bar) => bar.remove(),
     stop: () => engine.cancel(),
     back() {
-      byId("notice").replaceChildren();
-      show(before);
-      keep(before.compose());
+      silence();
+      put(before);
     },
   });
   opening = own;
@@ -578,12 +501,12 @@ function theme(): void {
 
 menu(replace);
 theme();
-byId("share").addEventListener("click", () => void share());
+byId("share").addEventListener("click", () => void share(doc.compose(), engine));
 byId("whole").addEventListener("click", () => {
   void linkTo(doc.compose().text, new URL("./", location.href).href).then((link) => window.open(link, "_blank", "noopener"));
 });
-byId("download").addEventListener("click", () => download());
-byId("markdown").addEventListener("click", () => void copyMarkdown());
+byId("download").addEventListener("click", () => download(doc.compose().pieces));
+byId("markdown").addEventListener("click", () => void copyMarkdown(doc.compose(), engine));
 more();
 byId("open").addEventListener("click", () => byId("file").click());
 byId("file").addEventListener("change", (event) => {
@@ -595,7 +518,7 @@ byId("file").addEventListener("change", (event) => {
 dropTarget(byId("drop"), (file) => void open(file));
 byId("forget").addEventListener("click", () => {
   clearTimeout(saving);
-  localStorage.removeItem(KEPT);
+  forget();
   notice("Forgotten. The text is here until you leave the page.");
 });
 byId("add").addEventListener("click", () => {
@@ -614,3 +537,10 @@ if (!guest?.expects) {
   const first = (linked && "document" in linked ? linked.document : undefined) ?? (guest ? undefined : kept()) ?? examples[0]?.text ?? blank;
   show(first);
 }
+// A link that is pasted into the open page.
+addEventListener("hashchange", () => {
+  void openLink(location.hash).then((linked) => {
+    if (linked && "problem" in linked) notice(linked.problem);
+    else if (linked) replace(linked.document, "The link's document");
+  });
+});

@@ -1,86 +1,68 @@
-/**
- * A document in a link: everything after the `#`, which browsers do not send to servers.
- *
- * `#1.` and the document, UTF-8, raw deflate, base64url. The number is the format's version: a link made today opens in
- * every later Portcullis, and an older one says that it cannot read a newer link instead of guessing.
- */
+/** The document on its way to others: as a link, as Markdown on the clipboard, as a file. What is secret goes only after a question. */
 
-const VERSION = "1";
+import { element } from "./dom.ts";
+import type { Composed } from "./document.ts";
+import type { Engine } from "./engine.ts";
+import { LONGEST_LINK, linkTo } from "./link.ts";
+import { notice } from "./notice.ts";
 
-/** Longer links are cut by some mail programs and chats: the page then offers the file. */
-export const LONGEST_LINK = 8000;
+/** In characters: what is longer is a file's. */
+const LONGEST_SHARED = 1_000_000;
 
-/** What a link may unpack to, in bytes: a few hundred bytes of deflate can hold gigabytes. */
-const LARGEST_DOCUMENT = 4 << 20;
-
-/** The outcome of reading a link. */
-export type Opened = { document: string } | { problem: string };
-
-/** The link to `document` on the page at `page`, whatever stood behind that address's `#`. */
-export async function linkTo(document: string, page: string): Promise<string> {
-  const packed = await pump(new TextEncoder().encode(document), new CompressionStream("deflate-raw"), Infinity);
-  const url = new URL(page);
-  url.hash = `${VERSION}.${toBase64Url(packed ?? new Uint8Array())}`;
-  return url.href;
+export async function share(document: Composed, engine: Engine): Promise<void> {
+  await guarded("link", document, engine, async (text) => {
+    const link = await linkTo(text, location.href);
+    if (link.length <= LONGEST_LINK) return copy(link);
+    notice(`The link has ${link.length} characters, and some programs cut it off. A file is safer.`, {
+      "Download the document": () => download([text]),
+      "Copy the link": () => void copy(link),
+    });
+  });
 }
 
-/** The document in an address's hash; `undefined` where the hash holds none. */
-export async function openLink(hash: string): Promise<Opened | undefined> {
-  const match = /^#(\d+)\.(.*)$/s.exec(hash);
-  if (!match) return undefined;
-  const [, version, text = ""] = match;
-  if (version !== VERSION) {
-    return { problem: `This link is of version ${version}, and this page reads version ${VERSION}. Open it where it was made.` };
-  }
-  const packed = fromBase64Url(text);
-  if (!packed) return { problem: "This link is damaged: it holds a character that no link holds. Copy it again, whole." };
-  try {
-    const bytes = await pump(packed, new DecompressionStream("deflate-raw"), LARGEST_DOCUMENT);
-    if (!bytes) return { problem: "This link unpacks to more than 4 MB. Ask for the document as a file." };
-    return { document: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
-  } catch {
-    return { problem: "This link is damaged: most often its end was cut off. Copy it again, whole." };
-  }
-}
-
-/** All that `through` makes of `bytes`; `undefined` where it is more than `most`. */
-async function pump(
-  bytes: Uint8Array<ArrayBuffer>,
-  through: CompressionStream | DecompressionStream,
-  most: number,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const reader = new Blob([bytes]).stream().pipeThrough(through).getReader();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.length;
-    if (length > most) {
-      await reader.cancel();
-      return undefined;
+export async function copyMarkdown(document: Composed, engine: Engine): Promise<void> {
+  await guarded("copy", document, engine, async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+      notice("The document is copied as Markdown. Pasted into an issue or a wiki it reads as it is, and opens here again.");
+    } catch {
+      notice("The browser gives no access to the clipboard.", { "Download the document": () => download([text]) });
     }
-    chunks.push(value);
-  }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
+  });
 }
 
-function toBase64Url(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+export function download(pieces: Composed["pieces"]): void {
+  const address = URL.createObjectURL(new Blob(pieces.map(String), { type: "text/markdown" }));
+  element("a", { href: address, download: "portcullis.md" }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
+/** Gives the document away, after a question where it holds secrets. */
+async function guarded(what: string, document: Composed, engine: Engine, give: (text: string) => Promise<void>): Promise<void> {
+  if (document.length > LONGEST_SHARED) {
+    notice(`The document is too large for a ${what}. A file holds it.`, { "Download the document": () => download(document.pieces) });
+    return;
+  }
+  const { text } = document;
+  const found = await engine.call("secrets", text).catch((error: Error) => notice(error.message));
+  if (!found) return;
+  const { names, redacted } = found;
+  if (names.length === 0) return give(text);
+  const most = 4;
+  const more = names.length > most ? ` and ${names.length - most} more` : "";
+  notice(`The ${what} would hold ${names.slice(0, most).join(", ")}${more}. Whoever has it can read them.`, {
+    "Copy without the secrets": () => void give(redacted),
+    "Copy it all the same": () => void give(text),
+  });
+}
+
+/** The address stays the page's own where it can: what a link leaves out would be gone after a reload. */
+async function copy(link: string): Promise<void> {
   try {
-    return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
+    await navigator.clipboard.writeText(link);
+    notice("The link is copied. It holds the document itself; no server has it.");
   } catch {
-    return undefined;
+    history.replaceState(null, "", link);
+    notice("The link stands in the address bar. It holds the document itself; no server has it.");
   }
 }

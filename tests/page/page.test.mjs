@@ -150,20 +150,6 @@ test("HTML in a name is text", () =>
     assert.equal(await page.title(), "Portcullis");
   }));
 
-test("what is typed survives a reload, until it is forgotten", () =>
-  visit({}, async (page) => {
-    await page.goto(url);
-    await page.getByRole("heading", { name: /^[✓✗]/ }).waitFor();
-    await retype(page, "Requests", "kubectl get nodes --as kept");
-    await page.getByRole("heading", { name: /kept may not list nodes/ }).waitFor();
-    await page.waitForFunction(() => localStorage.getItem("portcullis.document")?.includes("kept"));
-    await page.reload();
-    await page.getByRole("heading", { name: /kept may not list nodes/ }).waitFor();
-    await page.getByText("Emulates kube-apiserver").click();
-    await page.getByRole("button", { name: "Forget it" }).click();
-    assert.equal(await page.evaluate(() => localStorage.getItem("portcullis.document")), null);
-  }));
-
 test("the menu names what is open, and gives an example back as it was", () =>
   visit({}, async (page) => {
     await page.goto(url);

@@ -6,7 +6,7 @@ let server;
 let share;
 before(async () => {
   server = await createServer({ server: { middlewareMode: true }, appType: "custom", logLevel: "error", optimizeDeps: { noDiscovery: true } });
-  share = await server.ssrLoadModule("/web/share.ts");
+  share = await server.ssrLoadModule("/web/link.ts");
 });
 after(() => server.close());
 
