@@ -3,6 +3,8 @@
 //! A certificate file is PEM, or the line that openssl prints for it: `Subject: O=system:nodes, CN=system:node:node-A`.
 //! Behaviour: RFC 5280 section 4.1 and RFC 7468; printed as OpenSSL 3 does.
 
+use std::net::IpAddr;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -129,7 +131,7 @@ pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
         }
         out.push_str(&format!("        Subject: {}\n", name(&found.subject)));
     }
-    if !noout && let Some(pem) = pem(&input) {
+    if !noout && let Some(pem) = pem(&input, "CERTIFICATE") {
         out.push_str(&format!("{pem}\n"));
     }
     Output::text(out)
@@ -150,17 +152,23 @@ fn name(parts: &[(String, String)]) -> String {
     parts.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
-fn pem(text: &str) -> Option<&str> {
-    const END: &str = "-----END CERTIFICATE-----";
-    let start = text.find("-----BEGIN CERTIFICATE-----")?;
-    let end = text.get(start..)?.find(END)? + start + END.len();
+/// The block of `text` that has this label.
+fn pem<'t>(text: &'t str, label: &str) -> Option<&'t str> {
+    let last = format!("-----END {label}-----");
+    let start = text.find(&format!("-----BEGIN {label}-----"))?;
+    let end = text.get(start..)?.find(&last)? + start + last.len();
     text.get(start..end)
 }
 
+/// The bytes of a block.
+fn der(pem: &str) -> Option<Vec<u8>> {
+    let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+    STANDARD.decode(lines.flat_map(|line| line.trim().chars()).collect::<String>()).ok()
+}
+
 fn details(text: &str) -> Option<Details> {
-    if let Some(pem) = pem(text) {
-        let lines = pem.lines().filter(|line| !line.starts_with("-----"));
-        return decode(&STANDARD.decode(lines.flat_map(|line| line.trim().chars()).collect::<String>()).ok()?);
+    if let Some(pem) = pem(text, "CERTIFICATE") {
+        return decode(&der(pem)?);
     }
     let line = text.lines().find_map(|line| line.trim_start().strip_prefix("Subject:"))?;
     Some(Details { subject: parse_name(line.trim())?, rest: None })
@@ -246,6 +254,58 @@ fn decode(der: &[u8]) -> Option<Details> {
     Some(Details { subject, rest: Some(rest) })
 }
 
+/// What somebody asks to have signed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SigningRequest {
+    /// `CN` and its like, with their values.
+    pub subject: Vec<(String, String)>,
+    /// The other names: `DNS Names`, `Email Addresses` or `IP Addresses`, and a name.
+    pub names: Vec<(&'static str, String)>,
+}
+
+/// The PKCS #10 request in `text`.
+///
+/// # Errors
+///
+/// What Go's `crypto/x509` says against it, as far as it is told here.
+pub fn request(text: &str) -> Result<SigningRequest, &'static str> {
+    let first = text.find("-----BEGIN ").and_then(|start| text.get(start..)).unwrap_or("");
+    let pem = pem(text, "CERTIFICATE REQUEST").filter(|pem| first.starts_with(pem));
+    let der = pem.and_then(der).ok_or("PEM block type must be CERTIFICATE REQUEST")?;
+    decode_request(&der).ok_or("asn1: syntax error: data truncated")
+}
+
+/// RFC 2986 section 4.
+fn decode_request(der: &[u8]) -> Option<SigningRequest> {
+    let (_, mut request) = take(&mut &*der)?;
+    let (_, mut body) = take(&mut request)?;
+    take(&mut body)?;
+    let subject = decode_name(take(&mut body)?.1)?;
+    take(&mut body)?;
+    let mut attributes = take(&mut body).map_or(&[] as &[u8], |(_, attributes)| attributes);
+    let mut names = Vec::new();
+    while let Some((_, mut attribute)) = take(&mut attributes) {
+        if take(&mut attribute)?.1 != EXTENSION_REQUEST {
+            continue;
+        }
+        let (_, mut values) = take(&mut attribute)?;
+        let (_, extensions) = take(&mut values)?;
+        let Some(mut found) = extension(extensions, SUBJECT_ALTERNATIVE_NAME) else { continue };
+        while let Some((tag, value)) = take(&mut found) {
+            let text = || String::from_utf8_lossy(value).into_owned();
+            let four = || <[u8; 4]>::try_from(value).map(IpAddr::from);
+            let address = || four().or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from));
+            names.extend(match tag {
+                0x81 => Some(("Email Addresses", text())),
+                0x82 => Some(("DNS Names", text())),
+                0x87 => address().ok().map(|address| ("IP Addresses", address.to_canonical().to_string())),
+                _ => None,
+            });
+        }
+    }
+    Some(SigningRequest { subject, names })
+}
+
 fn decode_name(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
     let mut parts = Vec::new();
     while !bytes.is_empty() {
@@ -263,6 +323,7 @@ fn decode_name(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
                 [0x55, 4, 9] => "street".to_owned(),
                 [0x55, 4, 10] => "O".to_owned(),
                 [0x55, 4, 11] => "OU".to_owned(),
+                [0x55, 4, 17] => "postalCode".to_owned(),
                 [0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 9, 1] => "emailAddress".to_owned(),
                 other => other.iter().map(|byte| format!("{byte:02x}")).collect(),
             };
@@ -272,26 +333,32 @@ fn decode_name(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
     Some(parts)
 }
 
+const EXTENSION_REQUEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 9, 14];
+const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 17];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
 const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
 const ANY_USE: &[u8] = &[0x55, 0x1d, 37, 0];
 
 /// The extended key usages among what follows the subject; `None` where nothing is said of them.
 fn uses(mut body: &[u8]) -> Option<Vec<&[u8]>> {
-    let (_, mut list) = loop {
+    let (_, list) = loop {
         let (tag, value) = take(&mut body)?;
         if tag == 0xa3 {
             break take(&mut &*value)?;
         }
     };
+    let mut uses = extension(list, EXTENDED_KEY_USAGE)?;
+    Some(std::iter::from_fn(|| take(&mut uses)).map(|(_, identifier)| identifier).collect())
+}
+
+/// What the list in the extension `wanted` holds.
+fn extension<'a>(mut list: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     while let Some((_, mut extension)) = take(&mut list) {
-        if take(&mut extension)?.1 != EXTENDED_KEY_USAGE {
-            continue;
+        if take(&mut extension)?.1 == wanted {
+            // Behind a boolean, where it is critical.
+            let (_, value) = std::iter::from_fn(|| take(&mut extension)).last()?;
+            return take(&mut &*value).map(|(_, held)| held);
         }
-        // Behind a boolean, where it is critical.
-        let (_, value) = std::iter::from_fn(|| take(&mut extension)).last()?;
-        let (_, mut uses) = take(&mut &*value)?;
-        return Some(std::iter::from_fn(|| take(&mut uses)).map(|(_, identifier)| identifier).collect());
     }
     None
 }

@@ -64,6 +64,14 @@ impl Error {
         matches!(self, Self::Status(status) if status.reason == "NotFound")
     }
 
+    /// What it says, without who says it.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Status(status) => status.message.clone(),
+            other => other.bare(),
+        }
+    }
+
     /// `errors` as one, if there are any.
     pub fn collect(mut errors: Vec<Error>) -> Result<(), Self> {
         match errors.len() {

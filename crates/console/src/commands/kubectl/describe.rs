@@ -8,18 +8,19 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use portcullis_core::manifest::{Map, Value};
+use portcullis_core::manifest::{Map, Value, json};
 use portcullis_core::request::quote;
 use portcullis_core::sort;
 use portcullis_core::world::time;
 
+use super::super::openssl;
 use super::Run;
 use super::client::{Client, Error};
 use super::printers::{
-    access_modes, addresses, age, event_source, is_default_class, load_balancer, map_text, node_role, selector,
-    storage_class,
+    access_modes, addresses, age, controller, csr_condition, event_source, is_default_class, load_balancer, map_text,
+    metrics, node_role, reference, selector, storage_class,
 };
-use super::resources::{Fetch, Kind, Query, find_objects, kind_of, namespace};
+use super::resources::{Fetch, Kind, Query, find_objects, find_resource, kind_of, namespace};
 use super::tabwriter::{DESCRIPTION, align};
 use super::value::{at, count, fill, list, members, number, plain, text, texts};
 
@@ -43,10 +44,13 @@ pub fn describe(run: &mut Run<'_>) -> Result<(), Error> {
         return matching(run, word, prefix, found.errors);
     }
     let events = flags.is_not_off("show-events");
-    for (place, info) in found.infos.iter().enumerate() {
+    let mut between = "";
+    for info in &found.infos {
         match page(&mut run.client, info.kind, &info.namespace, &info.name, events) {
-            Ok(page) if place == 0 => run.print(&page),
-            Ok(page) => run.print(&format!("\n\n{page}")),
+            Ok(page) => {
+                run.print(&format!("{between}{page}"));
+                between = "\n\n";
+            }
             Err(error) if found.errors.contains(&error) => {}
             Err(error) => found.errors.push(error),
         }
@@ -104,8 +108,10 @@ fn page(
             page.head(&object);
         }
         "ReplicaSet" | "ReplicationController" | "Deployment" | "DaemonSet" | "StatefulSet" | "Job" => {
-            workload(&mut page, &object, kind.kind, client, namespace);
+            workload(&mut page, &object, kind.kind, client, namespace)?;
         }
+        "HorizontalPodAutoscaler" => autoscaler(&mut page, &object, client),
+        "CertificateSigningRequest" => signing_request(&mut page, &object)?,
         "PodDisruptionBudget" => disruption_budget(&mut page, &object),
         "Ingress" => ingress(&mut page, &object, client),
         "LimitRange" => {
@@ -136,18 +142,20 @@ fn page(
             | "LimitRange"
             | "ResourceQuota"
     );
-    if events
-        && has_events
-        && let Some(events) = events_of(client, kind, &object, namespace)
-    {
-        page.events(&events);
+    // 1.7 asks for a claim's events whatever --show-events says.
+    if has_events && (events || kind.kind == "PersistentVolumeClaim") {
+        match events_of(client, kind, &object, namespace) {
+            Err(error) if kind.kind == "ConfigMap" => return Err(error),
+            // The others look into the list that was to be filled, which is empty.
+            found => page.events(&found.unwrap_or_default()),
+        }
     }
     Ok(align(&page.text, &DESCRIPTION))
 }
 
-/// The events of an object; `None` where they cannot be read.
-fn events_of(client: &mut Client<'_>, kind: &Kind, object: &Value, namespace: &str) -> Option<Value> {
-    let events = client.release().resource("", "v1", "events")?;
+/// The events of an object.
+fn events_of(client: &mut Client<'_>, kind: &Kind, object: &Value, namespace: &str) -> Result<Value, Error> {
+    let events = find_resource(client.release(), "events", "")?;
     let name = text(object, "metadata.name");
     let mut fields = format!("involvedObject.name={name},involvedObject.namespace={namespace}");
     if kind.kind != "Pod" {
@@ -156,7 +164,7 @@ fn events_of(client: &mut Client<'_>, kind: &Kind, object: &Value, namespace: &s
     // Kubelets report a node's events under its name.
     let uid = if kind.kind == "Node" { name } else { text(object, "metadata.uid") };
     let _ = write!(fields, ",involvedObject.uid={uid}");
-    client.list(events, namespace, &[("fieldSelector", &fields)]).ok()
+    client.list(events, namespace, &[("fieldSelector", &fields)])
 }
 
 /// A description being written: cells end with tabs.
@@ -246,6 +254,13 @@ impl Page {
         }
         if !any {
             self.text += none;
+        }
+    }
+
+    /// A list below an indented title, one a line; nothing where there is none.
+    fn several(&mut self, title: &str, values: &[&str]) {
+        if !values.is_empty() {
+            self.field(&format!("\t{title}"), &values.join("\n\t\t"));
         }
     }
 
@@ -511,7 +526,7 @@ fn pod(page: &mut Page, object: &Value) {
     }
     page.fields(object, "Reason=status.reason?|Message=status.message?|IP=status.podIP");
     let created_by = at(object, "metadata.annotations").get("kubernetes.io/created-by").and_then(Value::as_str);
-    if let Some(reference) = created_by.and_then(|json| portcullis_core::manifest::json::parse(json).ok()) {
+    if let Some(reference) = created_by.and_then(|text| json::parse(text).ok()) {
         page.field(
             "Created By",
             &format!("{}/{}", text(&reference, "reference.kind"), text(&reference, "reference.name")),
@@ -554,12 +569,6 @@ fn pod(page: &mut Page, object: &Value) {
         line
     });
     page.pairs("Tolerations", lines, "<none>\n");
-}
-
-/// `ReplicaSet/web` for the controller among the owners, or `""`.
-fn controller(object: &Value) -> String {
-    let owner = list(object, "metadata.ownerReferences").iter().find(|owner| at(owner, "controller") == true);
-    owner.map_or(String::new(), |owner| format!("{}/{}", text(owner, "kind"), text(owner, "name")))
 }
 
 fn quality_of_service(pod: &Value) -> &'static str {
@@ -1113,7 +1122,13 @@ fn volume_claim(page: &mut Page, object: &Value) {
 }
 
 /// What keeps pods: its counts, its template, and what each kind has besides.
-fn workload(page: &mut Page, object: &Value, kind: &str, client: &mut Client<'_>, namespace: &str) {
+fn workload(
+    page: &mut Page,
+    object: &Value,
+    kind: &str,
+    client: &mut Client<'_>,
+    namespace: &str,
+) -> Result<(), Error> {
     let chosen = selector(at(object, "spec.selector"), "");
     let shown = if chosen.is_empty() { "<none>" } else { chosen.as_str() };
     let (spec, status) = (at(object, "spec"), at(object, "status"));
@@ -1182,12 +1197,17 @@ fn workload(page: &mut Page, object: &Value, kind: &str, client: &mut Client<'_>
         }
     }
     if !matches!(kind, "Deployment" | "Job") {
-        let pods = client.release().resource("", "v1", "pods");
-        let pods = pods.and_then(|kind| client.list(kind, namespace, &[("labelSelector", &chosen)]).ok());
-        let pods = pods.as_ref().map_or(&[] as &[Value], |pods| list(pods, "items"));
-        let in_phase = |phase: &str| pods.iter().filter(|pod| text(pod, "status.phase") == phase).count();
-        let [running, waiting, succeeded, failed] = ["Running", "Pending", "Succeeded", "Failed"].map(in_phase);
-        let counts = format!("{running} Running / {waiting} Waiting / {succeeded} Succeeded / {failed} Failed");
+        let pods = find_resource(client.release(), "pods", "")?;
+        let counts = match client.list(pods, namespace, &[("labelSelector", &chosen)]) {
+            Ok(pods) => {
+                let in_phase =
+                    |phase: &str| list(&pods, "items").iter().filter(|pod| text(pod, "status.phase") == phase).count();
+                let [running, waiting, succeeded, failed] = ["Running", "Pending", "Succeeded", "Failed"].map(in_phase);
+                format!("{running} Running / {waiting} Waiting / {succeeded} Succeeded / {failed} Failed")
+            }
+            Err(error) if kind == "ReplicaSet" => format!("error in fetching pods: {}", error.message()),
+            Err(error) => return Err(error),
+        };
         page.field("Pods Status", &counts);
     }
     let template = at(spec, "template");
@@ -1219,6 +1239,7 @@ fn workload(page: &mut Page, object: &Value, kind: &str, client: &mut Client<'_>
     if kind == "Deployment" {
         replica_sets(page, object, &chosen, client, namespace);
     }
+    Ok(())
 }
 
 /// The ReplicaSets of a Deployment: the one of its template, and those before it that still have pods.
@@ -1267,6 +1288,88 @@ fn claims(page: &mut Page, templates: &[Value]) {
         page.field("  Capacity", if capacity.is_empty() { "<default>" } else { capacity });
         page.field("  Access Modes", &format!("[{}]", texts(claim, "spec.accessModes").join(" ")));
     }
+}
+
+/// Annotations in which `autoscaling/v1` keeps what newer versions have fields for: kubectl reads them as such.
+const AUTOSCALING: [&str; 3] = [
+    "autoscaling.alpha.kubernetes.io/metrics",
+    "autoscaling.alpha.kubernetes.io/current-metrics",
+    "autoscaling.alpha.kubernetes.io/conditions",
+];
+
+fn autoscaler(page: &mut Page, object: &Value, client: &mut Client<'_>) {
+    let mut own = object.clone();
+    let annotations = own.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut);
+    let conditions = annotations.and_then(|annotations| {
+        let mut taken = AUTOSCALING.map(|key| annotations.shift_remove(key));
+        json::parse(taken.last_mut()?.take()?.as_str()?).ok()
+    });
+    page.head(&own);
+    page.fields(object, "CreationTimestamp=metadata.creationTimestamp@");
+    page.field("Reference", &reference(object));
+    page.field("Metrics", "( current / target )");
+    for metric in metrics(object) {
+        page.field(&format!("  {}", metric.title), &format!("{} / {}", metric.detailed, metric.target));
+    }
+    let least = at(object, "spec.minReplicas").as_i64();
+    page.field("Min replicas", &least.map_or("<unset>".to_owned(), |count| count.to_string()));
+    page.fields(object, "Max replicas=spec.maxReplicas#");
+    let target = at(object, "spec.scaleTargetRef");
+    if text(target, "kind").eq_ignore_ascii_case("replicationcontroller") {
+        let kind = client.release().resource("", "v1", "replicationcontrollers");
+        let found = kind
+            .and_then(|kind| client.get(kind, text(object, "metadata.namespace"), text(target, "name")).ok())
+            .map(|found| (number(&found, "status.replicas"), number(&found, "spec.replicas")));
+        let counts = found.map_or("failed to check Replication Controller".to_owned(), |(current, desired)| {
+            format!("{current} current / {desired} desired")
+        });
+        page.field("ReplicationController pods", &counts);
+    }
+    let conditions = conditions.as_ref().map_or(&[] as &[Value], |conditions| list(conditions, ""));
+    if !conditions.is_empty() {
+        page.line("Conditions:\n  Type\tStatus\tReason\tMessage\n  ----\t------\t------\t-------");
+    }
+    for condition in conditions {
+        let cells = ["type", "status", "reason", "message"].map(|field| text(condition, field));
+        page.line(&format!("  {}", cells.join("\t")));
+    }
+}
+
+fn signing_request(page: &mut Page, object: &Value) -> Result<(), Error> {
+    let request = STANDARD.decode(text(object, "spec.request")).unwrap_or_default();
+    let request =
+        openssl::request(&String::from_utf8_lossy(&request)).map_err(|error| format!("Error parsing CSR: {error}"))?;
+    page.field("Name", text(object, "metadata.name"));
+    page.field("Labels", &map_text(at(object, "metadata.labels"), "<none>"));
+    page.field("Annotations", &map_text(at(object, "metadata.annotations"), "<none>"));
+    page.fields(object, "CreationTimestamp=metadata.creationTimestamp@|Requesting User=spec.username");
+    page.field("Status", &csr_condition(object));
+    page.line("Subject:");
+    let named = |key: &str| -> Vec<&str> {
+        request.subject.iter().filter(|(known, _)| known == key).map(|(_, value)| value.as_str()).collect()
+    };
+    for (title, key) in [("Common Name", "CN"), ("Serial Number", "serialNumber")] {
+        page.field(&format!("\t{title}"), named(key).last().unwrap_or(&""));
+    }
+    for (title, key) in [
+        ("Organization", "O"),
+        ("Organizational Unit", "OU"),
+        ("Country", "C"),
+        ("Locality", "L"),
+        ("Province", "ST"),
+        ("StreetAddress", "street"),
+        ("PostalCode", "postalCode"),
+    ] {
+        page.several(title, &named(key));
+    }
+    if !request.names.is_empty() {
+        page.line("Subject Alternative Names:");
+    }
+    for title in ["DNS Names", "Email Addresses", "IP Addresses"] {
+        let names = request.names.iter().filter(|(kind, _)| *kind == title).map(|(_, name)| name.as_str());
+        page.several(title, &names.collect::<Vec<_>>());
+    }
+    Ok(())
 }
 
 fn disruption_budget(page: &mut Page, object: &Value) {

@@ -3,11 +3,12 @@
 //! Behaviour: `pkg/printers/internalversion/printers.go` and `pkg/printers/humanreadable.go` of release 1.7.
 
 use chrono::{DateTime, Utc};
-use portcullis_core::manifest::Value;
+use portcullis_core::manifest::{Value, json};
+use portcullis_core::request::quote;
 use portcullis_core::sort;
 use portcullis_core::world::time;
 
-use super::value::{at, count, list, members, number, text, texts};
+use super::value::{at, count, list, members, number, plain, text, texts};
 
 /// What a table shows besides a kind's own columns.
 #[derive(Clone, Debug, Default)]
@@ -196,6 +197,36 @@ const TABLES: &[Table] = &[
         ],
     ),
     table(
+        "HorizontalPodAutoscaler",
+        &[
+            NAME,
+            ("REFERENCE", false, Of(|object, _| reference(object))),
+            ("TARGETS", false, Of(|object, _| targets(object))),
+            ("MINPODS", false, Of(|object, _| number_or(object, "spec.minReplicas", "<unset>"))),
+            ("MAXPODS", false, Of(|object, _| number(object, "spec.maxReplicas").to_string())),
+            ("REPLICAS", false, Of(|object, _| number(object, "status.currentReplicas").to_string())),
+            AGE,
+        ],
+    ),
+    table(
+        "ControllerRevision",
+        &[
+            NAME,
+            ("CONTROLLER", false, Of(|object, _| or(&controller(object), "<none>"))),
+            ("REVISION", false, Of(|object, _| number(object, "revision").to_string())),
+            AGE,
+        ],
+    ),
+    table(
+        "PodTemplate",
+        &[
+            ("TEMPLATE", false, At("metadata.name")),
+            ("CONTAINER(S)", false, Of(|object, _| each(list(object, "template.spec.containers"), "name"))),
+            ("IMAGE(S)", false, Of(|object, _| each(list(object, "template.spec.containers"), "image"))),
+            ("PODLABELS", false, Of(|object, _| map_text(at(object, "template.metadata.labels"), "<none>"))),
+        ],
+    ),
+    table(
         "PersistentVolume",
         &[
             NAME,
@@ -275,6 +306,15 @@ const TABLES: &[Table] = &[
         labels: false,
     },
     Table {
+        kinds: "ThirdPartyResource",
+        columns: &[
+            NAME,
+            ("DESCRIPTION", false, At("description")),
+            ("VERSION(S)", false, Of(|object, _| each(list(object, "versions"), "name"))),
+        ],
+        labels: false,
+    },
+    Table {
         kinds: "PodSecurityPolicy",
         columns: &[
             NAME,
@@ -333,7 +373,7 @@ pub fn row(kind: &str, object: &Value, options: &Options, now: DateTime<Utc>) ->
             Of(compute) => compute(object, options.wide),
             When(compute) => compute(object, now),
         };
-        let prefix = *header == "NAME" && !options.alias.is_empty();
+        let prefix = matches!(*header, "NAME" | "TEMPLATE") && !options.alias.is_empty();
         cells.push(if prefix { format!("{}/{shown}", options.alias) } else { shown });
     }
     if table.labels {
@@ -417,8 +457,103 @@ fn bracketed(object: &Value, path: &str) -> String {
 }
 
 fn containers(object: &Value, field: &str) -> String {
-    let containers = list(object, "spec.template.spec.containers");
-    containers.iter().map(|container| text(container, field)).collect::<Vec<_>>().join(",")
+    each(list(object, "spec.template.spec.containers"), field)
+}
+
+fn each(elements: &[Value], field: &str) -> String {
+    elements.iter().map(|element| text(element, field)).collect::<Vec<_>>().join(",")
+}
+
+/// `ReplicaSet/web` for the controller among the owners, or `""`.
+pub fn controller(object: &Value) -> String {
+    let owner = list(object, "metadata.ownerReferences").iter().find(|owner| at(owner, "controller") == true);
+    owner.map_or(String::new(), |owner| format!("{}/{}", text(owner, "kind"), text(owner, "name")))
+}
+
+/// What an autoscaler scales: `Deployment/web`.
+pub fn reference(autoscaler: &Value) -> String {
+    let target = at(autoscaler, "spec.scaleTargetRef");
+    format!("{}/{}", text(target, "kind"), text(target, "name"))
+}
+
+/// One metric of an autoscaler.
+pub struct Metric {
+    /// As a description names it.
+    pub title: String,
+    /// What was measured; `<unknown>` where nothing was.
+    pub current: String,
+    /// The same with the measured value behind a percentage, as a description has it.
+    pub detailed: String,
+    /// What is wanted.
+    pub target: String,
+}
+
+/// The metrics of an autoscaler of `autoscaling/v1`. That version has a field for the load of the CPU and annotations for
+/// all else; who asks for nothing gets 80% of the CPU.
+pub fn metrics(autoscaler: &Value) -> Vec<Metric> {
+    let kept = |what: &str| {
+        let key = format!("autoscaling.alpha.kubernetes.io/{what}");
+        let text = at(autoscaler, "metadata.annotations").get(&key)?.as_str()?;
+        json::parse(text).ok()?.as_array().cloned()
+    };
+    let cpu = |field: &str, percent: &Value| {
+        let (name, percent) = (("name", "cpu".into()), (field, percent.clone()));
+        json::object([("type", "Resource".into()), ("resource", json::object([name, percent]))])
+    };
+    let mut specs = kept("metrics").unwrap_or_default();
+    match at(autoscaler, "spec.targetCPUUtilizationPercentage") {
+        Value::Null if specs.is_empty() => specs.push(cpu("targetAverageUtilization", &80.into())),
+        Value::Null => {}
+        percent => specs.push(cpu("targetAverageUtilization", percent)),
+    }
+    let measured = kept("current-metrics").unwrap_or_else(|| {
+        let percent = at(autoscaler, "status.currentCPUUtilizationPercentage");
+        if percent.is_null() { Vec::new() } else { vec![cpu("currentAverageUtilization", percent)] }
+    });
+    let metric = |(place, spec): (usize, &Value)| {
+        let (part, target, current) = match text(spec, "type") {
+            "Pods" => ("pods", "targetAverageValue", "currentAverageValue"),
+            "Object" => ("object", "targetValue", "currentValue"),
+            _ if at(spec, "resource.targetAverageValue").is_null() => {
+                ("resource", "targetAverageUtilization", "currentAverageUtilization")
+            }
+            _ => ("resource", "targetAverageValue", "currentAverageValue"),
+        };
+        let (spec, percent) = (at(spec, part), target == "targetAverageUtilization");
+        let shown = |holder: &Value, field: &str, none: &str| match at(holder, field) {
+            Value::Null => none.to_owned(),
+            found if percent => format!("{found}%"),
+            found => plain(found),
+        };
+        let status = measured.get(place).map_or(&Value::Null, |status| at(status, part));
+        let now = shown(status, current, if status.is_null() || percent { "<unknown>" } else { "0" });
+        let name = quote(text(spec, "metricName"));
+        Metric {
+            title: match part {
+                "pods" => format!("{name} on pods"),
+                "object" => format!("{name} on {}/{}", text(spec, "target.kind"), text(spec, "target.name")),
+                _ if percent => format!("resource {} on pods  (as a percentage of request)", text(spec, "name")),
+                _ => format!("resource {} on pods", text(spec, "name")),
+            },
+            detailed: match at(status, "currentAverageUtilization") {
+                Value::Null => now.clone(),
+                _ if percent => format!("{now} ({})", or(text(status, "currentAverageValue"), "0")),
+                _ => now.clone(),
+            },
+            current: now,
+            target: shown(spec, target, if percent { "<auto>" } else { "0" }),
+        }
+    };
+    specs.iter().enumerate().map(metric).collect()
+}
+
+fn targets(autoscaler: &Value) -> String {
+    let shown: Vec<String> =
+        metrics(autoscaler).iter().map(|metric| format!("{} / {}", metric.current, metric.target)).collect();
+    match shown.get(..2) {
+        Some(first) if shown.len() > 2 => format!("{} + {} more...", first.join(", "), shown.len() - 2),
+        _ => shown.join(", "),
+    }
 }
 
 fn role(binding: &Value, _: bool) -> String {
@@ -634,7 +769,8 @@ fn storage_class_name(class: &Value) -> String {
     if is_default_class(class) { format!("{name} (default)") } else { name.to_owned() }
 }
 
-fn csr_condition(request: &Value) -> String {
+/// How far a signing request has come.
+pub fn csr_condition(request: &Value) -> String {
     let has = |kind: &str| list(request, "status.conditions").iter().any(|condition| text(condition, "type") == kind);
     let mut shown = match (has("Denied"), has("Approved")) {
         (true, _) => "Denied",
