@@ -58,7 +58,7 @@ export class Opening {
     const { name, size } = this.#file;
     if (size > LARGEST) {
       this.done();
-      const why = `${name} has ${megabytes(size)}, and ${megabytes(LARGEST)} are the most that the page takes. Dump fewer kinds: kubectl get clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts -A -o yaml`;
+      const why = `${name} has ${megabytes(size)}, and ${megabytes(LARGEST)} are the most that the page takes. Dump fewer kinds: kubectl get clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts --all-namespaces -o yaml`;
       return { kind: "refused", why };
     }
     this.#tell("file", 0, size);

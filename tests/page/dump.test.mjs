@@ -16,7 +16,7 @@ function file(name, text) {
   return path;
 }
 
-/** As `kubectl get clusterroles,rolebindings -A -o yaml` prints them; the last of the users is jane. */
+/** As `kubectl get clusterroles,rolebindings --all-namespaces -o yaml` prints them; the last of the users is jane. */
 function dump(bindings) {
   const role =
     '- apiVersion: rbac.authorization.k8s.io/v1beta1\n  kind: ClusterRole\n  metadata:\n    name: reader\n  rules:\n  - apiGroups:\n    - ""\n' +

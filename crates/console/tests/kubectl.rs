@@ -51,6 +51,10 @@ fn each_command_sends_what_the_real_one_sends() {
             ],
         ),
         ("kubectl get po --all-namespaces", &["GET /api/v1/pods"]),
+        ("kubectl get cm c --export -o yaml", &[&format!("GET {cm}/c?export=true")]),
+        ("kubectl get cm --export -l a=b -o yaml", &[&format!("GET {cm}?export=true&labelSelector=a%3Db")]),
+        // An object of a file is fetched as it is.
+        ("kubectl get -f cm.yaml --export -o yaml", &[&format!("GET {cm}/c")]),
         ("kubectl get clusterroles", &[&format!("GET {rbac}/clusterroles")]),
         (
             "kubectl get roles.v1alpha1.rbac.authorization.k8s.io",

@@ -196,7 +196,7 @@ pub fn apply(run: &mut Run<'_>) -> Result<(), Error> {
         let sent = remembered(&info.object);
         let mut modified = info.object.clone();
         annotate(&mut modified, LAST_APPLIED, sent);
-        let current = match get(&mut run.client, info.kind, &info.namespace, &info.name) {
+        let current = match get(&mut run.client, info.kind, &info.namespace, &info.name, false) {
             Ok(current) => Some(current),
             Err(error) if error.is_not_found() => None,
             Err(error) => return Err(error),

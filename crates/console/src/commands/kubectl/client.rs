@@ -266,6 +266,16 @@ impl<'s> Client<'s> {
         self.call(Call { of: Some((kind, name)), ..Call::new("GET", &path(kind, namespace, name)) })
     }
 
+    /// One object without what belongs to its cluster, as `--export` asks for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::raw`].
+    pub fn export(&mut self, kind: &Kind, namespace: &str, name: &str) -> Result<Value, Error> {
+        let uri = path(kind, namespace, name) + "?export=true";
+        self.call(Call { of: Some((kind, name)), ..Call::new("GET", &uri) })
+    }
+
     /// The objects of a kind, in all namespaces where `namespace` is empty.
     ///
     /// # Errors

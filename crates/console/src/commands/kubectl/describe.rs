@@ -20,7 +20,7 @@ use super::printers::{
     access_modes, addresses, age, controller, csr_condition, event_source, is_default_class, load_balancer, map_text,
     metrics, node_role, reference, selector, storage_class,
 };
-use super::resources::{Fetch, Kind, Query, find_objects, find_resource, kind_of, namespace};
+use super::resources::{Fetch, Kind, Query, VALID_RESOURCES, find_objects, find_resource, kind_of, namespace};
 use super::tabwriter::{DESCRIPTION, align};
 use super::value::{at, count, fill, list, members, number, plain, text, texts};
 
@@ -32,7 +32,8 @@ use super::value::{at, count, fill, list, members, number, plain, text, texts};
 pub fn describe(run: &mut Run<'_>) -> Result<(), Error> {
     let flags = run.flags;
     if flags.arguments.is_empty() && !flags.given("filename") {
-        run.warn("You must specify the type of resource to describe.");
+        run.errors += "You must specify the type of resource to describe. ";
+        run.errors += VALID_RESOURCES;
         return Err(Error::usage("describe", "Required resource not specified."));
     }
     let query = Query { all_of_type: true, ..Query::new(flags, run.stdin, Fetch::Missing) };

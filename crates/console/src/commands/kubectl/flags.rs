@@ -1,7 +1,7 @@
 //! The command line: which command, which flags, which arguments.
 //!
 //! Flags may stand anywhere and in every form that cobra takes: `-n x`, `-nx`, `-n=x`, `--namespace x`, `--namespace=x`;
-//! `--` ends them. Behaviour and texts: `spf13/pflag`.
+//! `--` ends them. Behaviour and texts: `spf13/pflag`. The usage of the command, which cobra prints behind a mistake, is left out.
 
 use portcullis_core::request::quote;
 

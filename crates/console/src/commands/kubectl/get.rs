@@ -2,14 +2,16 @@
 //!
 //! Behaviour: `pkg/kubectl/cmd/get.go`, `pkg/printers/*.go` of release 1.7.
 
+use std::cmp::Ordering;
+
 use portcullis_core::manifest::{Value, json, yaml};
 
 use super::Run;
 use super::client::{Call, Error};
 use super::flags::Flags;
-use super::jsonpath::Template;
+use super::jsonpath::{Template, go_type};
 use super::printers::{self, Options};
-use super::resources::{Fetch, Info, Query, alias, find_objects, several_types};
+use super::resources::{Fetch, Info, Query, VALID_RESOURCES, alias, find_objects, several_types};
 use super::tabwriter::{TABLE, align};
 use super::value::{at, list, plain, sorted, text};
 
@@ -30,7 +32,8 @@ pub fn get(run: &mut Run<'_>) -> Result<(), Error> {
         return Err("watching is not supported here: the clock of a document stands still".into());
     }
     if flags.arguments.is_empty() && !flags.given("filename") {
-        run.warn("You must specify the type of resource to get.");
+        run.errors += "You must specify the type of resource to get. ";
+        run.errors += VALID_RESOURCES;
         let message = "Required resource not specified.\nUse \"kubectl explain <resource>\" for a detailed description \
             of that resource (e.g. kubectl explain pods).";
         return Err(Error::usage("get", message));
@@ -51,10 +54,16 @@ pub fn get(run: &mut Run<'_>) -> Result<(), Error> {
         };
         info.kind.kind == "Pod" && matches!(reason, "Succeeded" | "Failed")
     };
+    // A table sorts before it leaves out what is done, and one line is in order whatever its field; other formats sort the
+    // list that they print.
+    let field = flags.text("sort-by");
+    if format.is_none() && !field.is_empty() && asked_for > 1 {
+        sort(&mut found.infos, field)?;
+    }
     if hide_done {
         found.infos.retain(|info| !is_done(info));
     }
-    if let Some(field) = Some(flags.text("sort-by")).filter(|field| !field.is_empty()) {
+    if format.is_some() && !field.is_empty() && !found.single {
         sort(&mut found.infos, field)?;
     }
     let Some(format) = format else {
@@ -68,18 +77,18 @@ pub fn get(run: &mut Run<'_>) -> Result<(), Error> {
         }
         return Error::collect(found.errors);
     };
-    match found.infos.as_slice() {
-        [] if found.single => {
-            Error::collect(found.errors)?;
-        }
-        [one] if found.single => run.print(&format.print(&one.object)?),
+    let mut text = String::new();
+    let printed = match found.infos.as_slice() {
+        [] if found.single || (asked_for == 0 && flags.is("ignore-not-found")) => Ok(()),
+        [one] if found.single => format.print(&one.object, &mut text),
         several => {
             let objects: Vec<Value> = several.iter().map(|info| info.object.clone()).collect();
-            run.print(&format.print(&list_of(objects))?);
-            Error::collect(found.errors)?;
+            format.print(&list_of(objects), &mut text)
         }
-    }
-    Ok(())
+    };
+    run.print(&text);
+    found.errors.extend(printed.err());
+    Error::collect(found.errors)
 }
 
 /// A `List` of any objects, as kubectl puts one together.
@@ -125,28 +134,68 @@ fn table(run: &mut Run<'_>, infos: &[Info]) {
     }
 }
 
-/// Sorts by the value at a path: numbers as numbers, other things as text.
-fn sort(infos: &mut [Info], field: &str) -> Result<(), Error> {
+/// Sorts by the value at a path: numbers as numbers, text in natural order. What has no such value comes first, the last
+/// of it before the others, as Go sorts a few that are each less than every other.
+fn sort(infos: &mut Vec<Info>, field: &str) -> Result<(), Error> {
     let path = relaxed(field);
     let template = Template::parse(&path)?;
-    let mut keys: Vec<(usize, Value)> = Vec::new();
-    for (place, info) in infos.iter().enumerate() {
-        let found = template.find(&info.object, true)?;
-        let value = found.into_iter().flatten().next().map_or(Value::Null, std::borrow::Cow::into_owned);
-        keys.push((place, value));
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for info in infos.iter() {
+        let found = template.find(&info.object, true)?.into_iter().next();
+        match found.and_then(|found| found.into_iter().next()) {
+            Some(value) => with.push((value.into_owned(), info.clone())),
+            None => without.push(info.clone()),
+        }
     }
-    if !keys.is_empty() && keys.iter().all(|(_, key)| key.is_null()) {
+    if with.is_empty() && !without.is_empty() {
         let path = portcullis_core::request::quote(&path);
         return Err(format!("couldn't find any field with path {path} in the list of objects").into());
     }
-    portcullis_core::sort::by(&mut keys, |(_, one), (_, other)| match (one.as_f64(), other.as_f64()) {
-        (Some(one), Some(other)) => one.total_cmp(&other),
-        _ if one.is_null() || other.is_null() => other.is_null().cmp(&one.is_null()),
-        _ => plain(one).cmp(&plain(other)),
+    let wrong = with.windows(2).find_map(|pair| match pair {
+        [(Value::Number(_), _), (Value::Number(_), _)] | [(Value::String(_), _), (Value::String(_), _)] => None,
+        [(Value::Number(_) | Value::String(_), _), _] => Some("unsortable interface: interface".to_owned()),
+        [(value, _), ..] => Some(format!("unsortable type: {}", go_type(value))),
+        [] => None,
     });
-    let sorted: Vec<Info> = keys.iter().filter_map(|(place, _)| infos.get(*place).cloned()).collect();
-    infos.iter_mut().zip(sorted).for_each(|(place, info)| *place = info);
+    if let Some(wrong) = wrong {
+        // kubectl logs this as fatal, with all that it does at the moment.
+        return Err(Error::Line(format!(
+            "Field {path} in *unstructured.Unstructured is an unsortable type: interface, err: {wrong}"
+        )));
+    }
+    portcullis_core::sort::by(&mut with, |(one, _), (other, _)| match (one.as_f64(), other.as_f64()) {
+        (Some(one), Some(other)) => one.total_cmp(&other),
+        _ => natural(one.as_str().unwrap_or(""), other.as_str().unwrap_or("")),
+    });
+    *infos = without.into_iter().rev().chain(with.into_iter().map(|(_, info)| info)).collect();
     Ok(())
+}
+
+/// Compares as people count: `web-2` before `web-10`, digits before all else, of equal numbers the one with fewer zeros.
+fn natural(one: &str, other: &str) -> Ordering {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (mut one, mut other) = (one.as_bytes(), other.as_bytes());
+    loop {
+        let ([a, ..], [b, ..]) = (one, other) else { return one.len().cmp(&other.len()) };
+        let (length, other_length) = (digits(one), digits(other));
+        let order = match (length, other_length) {
+            (0, 0) => a.cmp(b),
+            (0, _) => Ordering::Greater,
+            (_, 0) => Ordering::Less,
+            _ => number(one, length).cmp(&number(other, other_length)),
+        };
+        if order.is_ne() {
+            return order;
+        }
+        one = one.get(length.max(1)..).unwrap_or_default();
+        other = other.get(other_length.max(1)..).unwrap_or_default();
+    }
+}
+
+/// The first `length` digits of `text` by what they are compared by: how many without zeros before them, which, how many zeros.
+fn number(text: &[u8], length: usize) -> (usize, &[u8], usize) {
+    let zeros = text.iter().take(length).take_while(|byte| **byte == b'0').count();
+    (length - zeros, text.get(zeros..length).unwrap_or_default(), zeros)
 }
 
 /// A path as people write it (`metadata.name`, `.metadata.name`) in the braces that templates want.
@@ -227,43 +276,61 @@ impl Format {
         }))
     }
 
-    /// Prints an object or a `List`.
+    /// Prints an object or a `List` to `out`.
     ///
     /// # Errors
     ///
     /// What a template cannot do with it.
-    pub fn print(&self, object: &Value) -> Result<String, Error> {
+    pub fn print(&self, object: &Value, out: &mut String) -> Result<(), Error> {
         let one = std::slice::from_ref(object);
         let each = if at(object, "items").is_array() { list(object, "items") } else { one };
-        Ok(match self {
-            Self::Json => json::to_string_pretty(&sorted(object), "    ") + "\n",
-            Self::Yaml => yaml::to_string(object),
-            Self::Name => each.iter().map(name_of).collect(),
+        match self {
+            Self::Json => *out += &(json::to_string_pretty(&sorted(object), "    ") + "\n"),
+            Self::Yaml => *out += &yaml::to_string(object),
+            Self::Name => out.extend(each.iter().map(name_of)),
             Self::JsonPath(template, source, allow_missing) => {
-                template.print(object, *allow_missing).map_err(|error| {
+                *out += &template.print(object, *allow_missing).map_err(|error| {
                     let source = portcullis_core::request::quote(source);
                     format!("error executing jsonpath {source}: {error}\n")
-                })?
+                })?;
             }
             Self::Columns(columns, no_headers) => {
-                let line = |cells: Vec<String>| cells.join("\t") + "\n";
                 let mut text = String::new();
                 if !no_headers {
-                    text += &line(columns.iter().map(|(header, _)| header.clone()).collect());
+                    text += &columns.iter().map(|(header, _)| header.as_str()).collect::<Vec<_>>().join("\t");
+                    text.push('\n');
                 }
-                for object in each {
-                    let mut cells = Vec::new();
-                    for (_, template) in columns {
-                        let found = template.find(object, true)?.into_iter().flatten();
-                        let shown: Vec<String> = found.map(|item| plain(&item)).collect();
-                        cells.push(if shown.is_empty() { "<none>".to_owned() } else { shown.join(",") });
+                let rows = each.iter().try_for_each(|object| column_row(columns, object, &mut text));
+                if rows.is_err() {
+                    // What stands in columns waits for the rows to come. A line without any goes out, and all before it.
+                    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+                    text.truncate(whole);
+                    while text.lines().next_back().is_some_and(|line| line.contains('\t')) {
+                        text.truncate(text.trim_end_matches('\n').rfind('\n').map_or(0, |end| end + 1));
                     }
-                    text += &line(cells);
                 }
-                align(&text, &TABLE)
+                *out += &align(&text, &TABLE);
+                rows?;
             }
-        })
+        }
+        Ok(())
     }
+}
+
+/// One object in columns of its own. 1.7 writes the `<none>` of an empty list before the line and not where it belongs.
+fn column_row(columns: &[(String, Template)], object: &Value, text: &mut String) -> Result<(), String> {
+    let mut cells = Vec::new();
+    for (_, template) in columns {
+        let found = template.find(object, false)?;
+        if found.first().is_none_or(Vec::is_empty) {
+            *text += "<none>\t";
+        }
+        let shown: Vec<String> = found.iter().flatten().map(|item| plain(item)).collect();
+        cells.push(shown.join(","));
+    }
+    *text += &cells.join("\t");
+    text.push('\n');
+    Ok(())
 }
 
 /// `pods/nginx`: `-o name` prints the plural in 1.7.
@@ -271,4 +338,30 @@ fn name_of(object: &Value) -> String {
     let kinds = portcullis_core::release::Release::all().iter();
     let kind = kinds.rev().find_map(|release| release.resource_of(text(object, "apiVersion"), text(object, "kind")));
     format!("{}/{}\n", kind.map_or("<unknown>", |kind| kind.resource), text(object, "metadata.name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_in_the_order_in_which_people_count() {
+        let table = [
+            ("", "a", Ordering::Less),
+            ("a", "a", Ordering::Equal),
+            ("web-2", "web-10", Ordering::Less),
+            ("web-2", "web-02", Ordering::Less),
+            ("web-02", "web-3", Ordering::Less),
+            ("web-0", "web-", Ordering::Greater),
+            ("a1b2", "a1b10", Ordering::Less),
+            ("1", "a", Ordering::Less),
+            ("a-", "a1", Ordering::Greater),
+            ("B", "a", Ordering::Less),
+            ("99999999999999999998", "99999999999999999999", Ordering::Less),
+        ];
+        for (one, other, order) in table {
+            assert_eq!(natural(one, other), order, "{one} {other}");
+            assert_eq!(natural(other, one), order.reverse(), "{other} {one}");
+        }
+    }
 }

@@ -480,7 +480,7 @@ fn slice<'a>(elements: &'a [Value], bounds: &[Option<i64>; 2]) -> Result<&'a [Va
 }
 
 /// How Go names the type of a decoded JSON value.
-fn go_type(value: &Value) -> &'static str {
+pub fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "<nil>",
         Value::Bool(_) => "bool",

@@ -85,18 +85,20 @@ impl Run<'_> {
         if matches!(self.flags.text("output"), "" | "name") {
             return Ok(false);
         }
-        let text = match get::Format::read(self.flags, &self.file_reader())? {
-            Some(get::Format::Json) if typed => manifest::json::to_string_pretty(object, "    ") + "\n",
-            Some(format) => format.print(object)?,
+        let mut text = String::new();
+        let mut printed = Ok(());
+        match get::Format::read(self.flags, &self.file_reader())? {
+            Some(get::Format::Json) if typed => text = manifest::json::to_string_pretty(object, "    ") + "\n",
+            Some(format) => printed = format.print(object, &mut text),
             None => {
                 let kind = value::text(object, "kind");
                 let options = printers::Options { wide: true, ..printers::Options::default() };
                 let row = printers::row(kind, object, &options, self.client.now());
-                tabwriter::align(&(printers::header(kind, &options) + &row), &tabwriter::TABLE)
+                text = tabwriter::align(&(printers::header(kind, &options) + &row), &tabwriter::TABLE);
             }
-        };
+        }
         self.print(&text);
-        Ok(true)
+        printed.map(|()| true)
     }
 }
 
@@ -104,6 +106,10 @@ type Program = fn(&mut Run<'_>) -> Result<(), Error>;
 
 const PRINT: &str = "output|o:s no-headers:b show-labels:b template:s sort-by:s show-all|a:b \
     allow-missing-template-keys:b output-version:s";
+/// What is said of that flag, which does nothing any more.
+const OUTPUT_VERSION: &str = "Flag --output-version has been deprecated, the resource is used exactly as fetched from the \
+    API. To get a specific API version, fully-qualify the resource, version, and group (for example: \
+    'jobs.v1.batch/myjob').";
 const FILES: &str = "filename|f:l recursive|R:b include-extended-apis:b";
 const VALIDATE: &str = "validate:b schema-cache-dir:s";
 const CREATE: &str = "dry-run:b save-config:b generator:s record:b";
@@ -117,14 +123,14 @@ const COMMANDS: &[Command<Program>] = &[
             PRINT,
             FILES,
             VALIDATE,
-            "selector|l:s watch|w:b watch-only:b show-kind:b all-namespaces|A:b ignore-not-found:b label-columns|L:l \
+            "selector|l:s watch|w:b watch-only:b show-kind:b all-namespaces:b ignore-not-found:b label-columns|L:l \
              export:b raw:s",
         ],
         run: get::get,
     },
     Command {
         words: "describe",
-        flags: &[FILES, "selector|l:s all-namespaces|A:b show-events:b"],
+        flags: &[FILES, "selector|l:s all-namespaces:b show-events:b"],
         run: describe::describe,
     },
     Command {
@@ -229,7 +235,7 @@ const COMMANDS: &[Command<Program>] = &[
     Command { words: "patch", flags: &[PRINT, FILES, "patch|p:s type:s local:b record:b"], run: modify::patch },
     Command {
         words: "auth can-i",
-        flags: &["all-namespaces|A:b quiet|q:b subresource:s list:b no-headers:b"],
+        flags: &["all-namespaces:b quiet|q:b subresource:s list:b no-headers:b"],
         run: auth::can_i,
     },
     Command { words: "version", flags: &["client|c:b short:b output|o:s"], run: auth::version },
@@ -267,10 +273,15 @@ pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
     };
     let groups = flags.all("as-group");
     if !groups.is_empty() && flags.text("as").is_empty() {
-        return Output::failure(1, "error: requesting groups or user-extra for  without impersonating a user");
+        let user = "kubernetes-admin";
+        let message = format!("error: requesting groups or user-extra for {user} without impersonating a user");
+        return Output::failure(1, &message);
     }
     let client = Client::new(session, flags.text("as"), &groups, flags.text("token"));
     let mut run = Run { words: command.name(), flags: &flags, stdin, client, out: Vec::new(), errors: String::new() };
+    if flags.given("output-version") {
+        run.warn(OUTPUT_VERSION);
+    }
     let ended = (command.run)(&mut run);
     let Run { out, mut errors, .. } = run;
     let status = u8::from(ended.is_err());

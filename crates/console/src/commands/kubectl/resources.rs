@@ -43,6 +43,49 @@ const SHORT: &[(&str, &str)] = &[
     ("netpol", "networkpolicies"),
 ];
 
+/// What 1.7 lists where a type is missing. The error is written behind it, on its last line.
+pub const VALID_RESOURCES: &str = "Valid resource types include:
+
+    * all
+    * certificatesigningrequests (aka 'csr')
+    * clusterrolebindings
+    * clusterroles
+    * clusters (valid only for federation apiservers)
+    * componentstatuses (aka 'cs')
+    * configmaps (aka 'cm')
+    * controllerrevisions
+    * cronjobs
+    * daemonsets (aka 'ds')
+    * deployments (aka 'deploy')
+    * endpoints (aka 'ep')
+    * events (aka 'ev')
+    * horizontalpodautoscalers (aka 'hpa')
+    * ingresses (aka 'ing')
+    * jobs
+    * limitranges (aka 'limits')
+    * namespaces (aka 'ns')
+    * networkpolicies (aka 'netpol')
+    * nodes (aka 'no')
+    * persistentvolumeclaims (aka 'pvc')
+    * persistentvolumes (aka 'pv')
+    * poddisruptionbudgets (aka 'pdb')
+    * podpreset
+    * pods (aka 'po')
+    * podsecuritypolicies (aka 'psp')
+    * podtemplates
+    * replicasets (aka 'rs')
+    * replicationcontrollers (aka 'rc')
+    * resourcequotas (aka 'quota')
+    * rolebindings
+    * roles
+    * secrets
+    * serviceaccounts (aka 'sa')
+    * services (aka 'svc')
+    * statefulsets
+    * storageclasses
+    * thirdpartyresources
+    ";
+
 /// What `all` stands for.
 const ALL: &str = "pods,replicationcontrollers,services,statefulsets.apps,horizontalpodautoscalers.autoscaling,\
     jobs.batch,deployments.extensions,replicasets.extensions";
@@ -218,13 +261,14 @@ pub fn find_objects(client: &mut Client<'_>, query: Query<'_>) -> Result<Found, 
         };
     }
     let chosen = everything || !selector.is_empty();
+    let export = if query.flags.is("export") { "true" } else { "" };
     match words {
         Words::Types { types, names } if names.is_empty() && !types.is_empty() && (chosen || query.all_of_type) => {
             let kinds = types.iter().map(|word| kind_of(release, word)).collect::<Result<Vec<_>, _>>()?;
             let mut found = Found::default();
             for kind in kinds {
                 let namespace = if all_namespaces || !kind.namespaced { "" } else { namespace(query.flags) };
-                match client.list(kind, namespace, &[("labelSelector", selector)]) {
+                match client.list(kind, namespace, &[("export", export), ("labelSelector", selector)]) {
                     Ok(list) => found.infos.extend(items(kind, list)),
                     Err(error) => found.errors.push(error),
                 }
@@ -369,7 +413,7 @@ fn by_name(
         let namespace = if kind.namespaced { namespace(query.flags) } else { "" };
         let object = match query.fetch {
             Fetch::Never => Ok(Value::Null),
-            _ => get(client, kind, namespace, name),
+            _ => get(client, kind, namespace, name, query.flags.is("export")),
         };
         match object {
             Ok(object) => found.infos.push(Info {
@@ -396,8 +440,15 @@ fn by_name(
 /// # Errors
 ///
 /// As the server says.
-pub fn get(client: &mut Client<'_>, kind: &'static Kind, namespace: &str, name: &str) -> Result<Value, Error> {
-    let error = match client.get(kind, namespace, name) {
+pub fn get(
+    client: &mut Client<'_>,
+    kind: &'static Kind,
+    namespace: &str,
+    name: &str,
+    export: bool,
+) -> Result<Value, Error> {
+    let found = if export { client.export(kind, namespace, name) } else { client.get(kind, namespace, name) };
+    let error = match found {
         Err(error) if error.is_not_found() && !matches!(namespace, "" | "default") => error,
         other => return other,
     };
@@ -468,7 +519,7 @@ fn read(
             });
             let info = info.and_then(|mut info| {
                 if query.fetch == Fetch::Latest {
-                    info.object = get(client, info.kind, &info.namespace, &info.name)?;
+                    info.object = get(client, info.kind, &info.namespace, &info.name, false)?;
                 }
                 Ok(info)
             });
