@@ -162,3 +162,13 @@ fn each_command_sends_what_the_real_one_sends() {
         assert_eq!(requests(command), *expected, "{command}");
     }
 }
+
+#[test]
+fn apply_sends_a_patch_again_that_meets_another_version_and_forces_it_in_the_end() {
+    let stale = r#"echo '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","resourceVersion":"1"}}'"#;
+    for (flag, last) in [("", ""), (" --force", " DELETE GET POST")] {
+        let sent = requests(&format!("{stale} | kubectl apply{flag} -f -"));
+        let methods: Vec<&str> = sent.iter().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(methods.join(" "), ["GET PATCH"; 6].join(" ") + last);
+    }
+}

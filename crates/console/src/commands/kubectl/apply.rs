@@ -4,24 +4,25 @@
 //! `apimachinery/pkg/util/strategicpatch` of release 1.7.
 
 use portcullis_core::apiserver::rest::patch::merge_key;
-use portcullis_core::manifest::{Map, Value, json};
+use portcullis_core::manifest::{Map, Value, json, yaml};
+use portcullis_core::request::quote;
 
 use super::Run;
 use super::client::Error;
 use super::create::LAST_APPLIED;
-use super::delete::delete_options;
+use super::delete::{delete_options, stop};
 use super::resources::{Fetch, Found, Info, Query, find_objects, get, wire};
 use super::value::{at, metadata_map, set_metadata, text};
 
 const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 
+/// How often `apply` sends a patch anew that met another version of the object.
+const RETRIES: usize = 5;
+
 /// The objects of `-f`.
-fn of_files(run: &mut Run<'_>, command: &str, missing: &str) -> Result<Found, Error> {
+fn of_files(run: &mut Run<'_>, command: &str) -> Result<Found, Error> {
     if !run.flags.arguments.is_empty() {
         return Err(Error::usage(command, &format!("Unexpected args: [{}]", run.flags.arguments.join(" "))));
-    }
-    if !run.flags.given("filename") {
-        return Err(Error::usage(command, missing));
     }
     let query = Query {
         arguments: &[],
@@ -93,19 +94,39 @@ fn for_each(
     Error::collect(errors)
 }
 
+const CREATE_HELP: &str = "Create a resource by filename or stdin.
+
+JSON and YAML formats are accepted.
+
+Usage:
+  kubectl create -f FILENAME [options]";
+
 /// `create -f`.
 ///
 /// # Errors
 ///
 /// As the server says, or what is wrong with the command line or the files. So for all of these.
 pub fn create(run: &mut Run<'_>) -> Result<(), Error> {
-    if let (false, Some(word)) = (run.flags.given("filename"), run.flags.arguments.first()) {
-        return Err(format!("kubectl create {word} is not supported here").into());
+    let words = run.flags.arguments.as_slice();
+    match words {
+        _ if run.flags.given("filename") => {}
+        [] => {
+            // Its help, from which examples and options are left out here.
+            run.warn(CREATE_HELP);
+            return Ok(());
+        }
+        [word, ..] if word == "secret" || super::contains(super::UNMADE, word) => {
+            return Err(format!("kubectl create {word} is not supported here").into());
+        }
+        words => {
+            let words = quote(&words.join(" "));
+            return Err(Error::usage("create", &format!("unknown command {words}")));
+        }
     }
     if run.flags.is("edit") {
         return Err("--edit is not supported here".into());
     }
-    let found = of_files(run, "create", "Must specify --filename to create")?;
+    let found = of_files(run, "create")?;
     for_each(run, found, "create", |run, info| {
         keep(run, info);
         if !run.flags.is("dry-run") {
@@ -132,7 +153,10 @@ pub fn replace(run: &mut Run<'_>) -> Result<(), Error> {
     if !force && run.flags.given("timeout") {
         return Err("--timeout must have --force specified".into());
     }
-    let found = of_files(run, "replace", "Must specify --filename to replace")?;
+    if !run.flags.given("filename") {
+        return Err(Error::usage("replace", "Must specify --filename to replace"));
+    }
+    let found = of_files(run, "replace")?;
     if force {
         for info in &found.infos {
             match run.client.delete(info.kind, &info.namespace, &info.name, &delete_options(true)) {
@@ -188,7 +212,7 @@ pub fn apply(run: &mut Run<'_>) -> Result<(), Error> {
     if run.flags.is("prune") {
         return Err("--prune is not supported here: delete what is to go".into());
     }
-    let found = of_files(run, "apply", "must specify one of -f and -k")?;
+    let found = of_files(run, "apply")?;
     for_each(run, found, "apply", |run, info| {
         if run.flags.is("record") {
             annotate(&mut info.object, CHANGE_CAUSE, run.command());
@@ -199,6 +223,11 @@ pub fn apply(run: &mut Run<'_>) -> Result<(), Error> {
         let current = match get(&mut run.client, info.kind, &info.namespace, &info.name, false) {
             Ok(current) => Some(current),
             Err(error) if error.is_not_found() => None,
+            Err(error @ Error::Status(_)) => {
+                let shown = go_print(info, &info.object);
+                let doing = format!("retrieving current configuration of:\n{shown}\nfrom server for:");
+                return Err(error.of_source(&doing, &info.source));
+            }
             Err(error) => return Err(error),
         };
         let dry = run.flags.is("dry-run");
@@ -224,30 +253,106 @@ pub fn apply(run: &mut Run<'_>) -> Result<(), Error> {
     })
 }
 
+/// What kubectl's errors show of an object: Go's print of a structure that holds it, `newest` in the version that it came in
+/// last. Where addresses stand, which are others in every run, one address stands here.
+fn go_print(info: &Info, newest: &Value) -> String {
+    const AT: &str = "0xc420000000";
+    let (namespace, name, source) = (&info.namespace, &info.name, &info.source);
+    let version = text(newest, "metadata.resourceVersion");
+    format!("&{{{AT} {AT} {namespace} {name} {source} {AT} {AT} {version} false}}")
+}
+
 fn patch(run: &mut Run<'_>, info: &Info, current: &Value, modified: &Value) -> Result<Value, Error> {
-    let original = annotation(current, LAST_APPLIED);
-    if original.is_empty() {
+    if annotation(current, LAST_APPLIED).is_empty() {
         run.warn(
             "Warning: kubectl apply should be used on resource created by either kubectl create --save-config or kubectl apply",
         );
     }
-    let original = json::parse(original).unwrap_or(Value::Null);
+    let said = |error: Error, sent: &str| {
+        let doing = format!("applying patch:\n{sent}\nto:\n{}\nfor:", go_print(info, current));
+        error.of_source(&doing, &info.source)
+    };
+    let (mut sent, mut answer) = patch_once(run, info, current, modified);
+    for _ in 0..RETRIES {
+        if !matches!(&answer, Err(Error::Status(status)) if status.reason == "Conflict") {
+            break;
+        }
+        let newer = run.client.get(info.kind, &info.namespace, &info.name).map_err(|error| said(error, ""))?;
+        (sent, answer) = patch_once(run, info, &newer, modified);
+    }
+    if answer.is_err() && run.flags.is("force") {
+        sent = wire(modified);
+        answer = recreate(run, info, modified);
+    }
+    answer.map_err(|error| said(error, &sent))
+}
+
+/// Sends a patch; gives it and the answer.
+fn patch_once(run: &mut Run<'_>, info: &Info, current: &Value, modified: &Value) -> (String, Result<Value, Error>) {
+    let kept = annotation(current, LAST_APPLIED);
+    let original = json::parse(kept).unwrap_or(Value::Null);
     let patch = three_way(info.kind.kind, &original, modified, current);
+    if !run.flags.is_not_off("overwrite") {
+        let theirs = three_way(info.kind.kind, &original, current, &original);
+        if in_conflict(info.kind.kind, "", "", &patch, &theirs) {
+            let (modified, current) = (wire(modified), wire(current));
+            let doing =
+                format!("creating patch with:\noriginal:\n{kept}\nmodified:\n{modified}\ncurrent:\n{current}\nfor:");
+            let (patch, theirs) = (yaml::to_string(&patch), yaml::to_string(&theirs));
+            let text = format!("patch:\n{patch}\nconflicts with changes made from original to current:\n{theirs}\n");
+            return (String::new(), Err(Error::Text(text).of_source(&doing, &info.source)));
+        }
+    }
     let body = wire(&patch);
     let body = body.trim_end();
     let content_type = "application/strategic-merge-patch+json";
-    run.client.patch(info.kind, &info.namespace, &info.name, content_type, body, info.origin.clone()).map_err(|error| {
-        match error {
-            Error::Status(mut status) => {
-                let object = format!("{} {}/{}", info.kind.kind, info.namespace, info.name);
-                let source = portcullis_core::request::quote(&info.source);
-                status.message =
-                    format!("error when applying patch:\n{body}\nto:\n{object}\nfor: {source}: {}", status.message);
-                Error::Status(status)
-            }
-            other => other,
+    let answer = run.client.patch(info.kind, &info.namespace, &info.name, content_type, body, info.origin.clone());
+    (body.to_owned(), answer)
+}
+
+/// `--force`: what cannot be patched is deleted and made anew.
+fn recreate(run: &mut Run<'_>, info: &Info, modified: &Value) -> Result<Value, Error> {
+    let grace = run.flags.text_or("grace-period", "-1").parse().unwrap_or(-1);
+    if run.flags.is_not_off("cascade") {
+        stop(run, info, grace, "")?;
+    } else {
+        run.client.delete(info.kind, &info.namespace, &info.name, "")?;
+    }
+    run.client.wait();
+    match run.client.get(info.kind, &info.namespace, &info.name) {
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error),
+        Ok(_) => return Err("timed out waiting for the condition".into()),
+    }
+    let mut object = modified.clone();
+    if !text(&object, "metadata.resourceVersion").is_empty() {
+        set_metadata(&mut object, "resourceVersion", "".into());
+    }
+    run.client.create(info.kind, &info.namespace, &wire(&object), info.origin.clone())
+}
+
+/// Whether two patches say different things of one field.
+fn in_conflict(kind: &str, parent: &str, field: &str, one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            one.get("$patch") != other.get("$patch")
+                || one.iter().any(|(key, value)| {
+                    key != "$patch" && other.get(key).is_some_and(|there| in_conflict(kind, field, key, value, there))
+                })
         }
-    })
+        (Value::Array(one), Value::Array(other)) => match merge_key(kind, parent, field) {
+            Some("") => false,
+            Some(by) => one.iter().any(|element| {
+                let same = other.iter().find(|candidate| candidate.get(by) == element.get(by));
+                same.is_some_and(|there| in_conflict(kind, parent, field, element, there))
+            }),
+            None => {
+                one.len() != other.len()
+                    || one.iter().zip(other).any(|(one, other)| in_conflict(kind, parent, field, one, other))
+            }
+        },
+        _ => one != other,
+    }
 }
 
 /// The strategic merge patch that makes `current` what `modified` says, and takes away what `original` said and

@@ -68,35 +68,41 @@ pub fn delete(run: &mut Run<'_>) -> Result<(), Error> {
 }
 
 fn reap(run: &mut Run<'_>, info: &Info, grace: i64) -> Result<(), Error> {
+    let doing = if has_reaper(info.kind.kind) { "stopping" } else { "deleting" };
+    stop(run, info, grace, &delete_options(false)).map_err(|error| error.of_source(doing, &info.source))
+}
+
+/// Whether kubectl itself takes away what belongs to such an object.
+fn has_reaper(kind: &str) -> bool {
+    matches!(
+        kind,
+        "Pod" | "Service" | "ReplicationController" | "ReplicaSet" | "DaemonSet" | "Job" | "StatefulSet" | "Deployment"
+    )
+}
+
+/// Deletes an object with what belongs to it; `options` go with the deletion of one that kubectl leaves to the server.
+///
+/// # Errors
+///
+/// As the server says.
+pub fn stop(run: &mut Run<'_>, info: &Info, grace: i64, options: &str) -> Result<(), Error> {
     let (kind, namespace, name) = (info.kind, info.namespace.as_str(), info.name.as_str());
     let graceful = match grace {
         ..0 => String::new(),
         _ => format!(r#"{{"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":{grace}}}"#),
     };
-    let doing = match kind.kind {
-        "Pod"
-        | "Service"
-        | "ReplicationController"
-        | "ReplicaSet"
-        | "DaemonSet"
-        | "Job"
-        | "StatefulSet"
-        | "Deployment" => "stopping",
-        _ => "deleting",
-    };
-    let ended = match kind.kind {
-        "Pod" => match run.client.get(kind, namespace, name) {
-            Ok(_) => run.client.delete(kind, namespace, name, &graceful),
-            Err(error) => Err(error),
-        },
+    match kind.kind {
+        "Pod" => {
+            run.client.get(kind, namespace, name)?;
+            run.client.delete(kind, namespace, name, &graceful)
+        }
         "Deployment" => deployment(run, info),
-        _ if doing == "stopping" => match run.client.get(kind, namespace, name) {
-            Ok(object) => empty(run, info, object),
-            Err(error) => Err(error),
-        },
-        _ => run.client.delete(kind, namespace, name, &delete_options(false)),
-    };
-    ended.map_err(|error| error.of_source(doing, &info.source))
+        _ if has_reaper(kind.kind) => {
+            let object = run.client.get(kind, namespace, name)?;
+            empty(run, info, object)
+        }
+        _ => run.client.delete(kind, namespace, name, options),
+    }
 }
 
 /// Scales what has replicas to none, then deletes it.
