@@ -419,7 +419,8 @@ fn files_of_users(text: &str) -> Vec<&str> {
 /// Whether each line of a text is one of a token or password file, as its columns tell.
 fn holds_users(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
-    lines.peek().is_some() && lines.all(|line| !line.starts_with(['{', '[']) && line.split(',').nth(2).is_some())
+    let holds_user = |line: &str| !line.contains([' ', '{']) && line.split(',').nth(2).is_some();
+    lines.peek().is_some() && lines.all(holds_user)
 }
 
 fn is_web_token(word: &str) -> bool {
@@ -583,7 +584,7 @@ MIIE+/x=
                 &["sesame"],
             ),
             (
-                "```text title=\"users\"\nsesame,jane,1\n\"open, now\",joe,2,\"a,b\"\n```\n".to_owned(),
+                "```text title=\"users\"\nsesame,jane,1\n\"open,now\",joe,2,\"a,b\"\n```\n".to_owned(),
                 &["2 the token or password of jane", "3 the token or password of joe"],
                 &["sesame", "open", "now"],
             ),
@@ -599,6 +600,7 @@ MIIE+/x=
                 &["5 the token or password of "],
                 &["sesame"],
             ),
+            ("```text title=\"requests\"\njane,dev,ops GET /api\n```\n".to_owned(), &[], &[]),
             ("```text title=\"a.crt\"\nSubject: O=system:nodes, CN=a\n```\n".to_owned(), &[], &[]),
             ("```text title=\"abac.jsonl\"\n{\"a\": 1, \"b\": 2, \"c\": 3}\n```\n".to_owned(), &[], &[]),
             (
