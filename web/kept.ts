@@ -1,36 +1,55 @@
-/** What the browser keeps for the next visit: the newest document that it had room for. */
+/** What the browser keeps for the next visit: the newest document that it had room for, and the reader's own while another is open. */
 
 import type { Composed } from "./document.ts";
 
-const KEPT = "portcullis.document";
+const OPEN = "portcullis.document";
+const ASIDE = "portcullis.aside";
 
 /** In characters: browsers keep about five million for a whole site, and writing them holds up the page. */
 const LONGEST_KEPT = 1_000_000;
 
-/** False where there is no room for the document: what was kept before stays. */
-export function keep(document: Composed): boolean {
+/** Keeps what is open. False where there is no room for it: what was kept before stays. */
+export const keep = (document: Composed): boolean => write(OPEN, document);
+
+export const kept = (): string | null => read(OPEN);
+
+/** Keeps the reader's own document beside the one that is open, as far as there is room; nothing, where that is the open one. */
+export function keepAside(document: Composed | undefined): void {
+  if (document) write(ASIDE, document);
+  else remove(ASIDE);
+}
+
+export const keptAside = (): string | null => read(ASIDE);
+
+export function forget(): void {
+  remove(OPEN);
+  remove(ASIDE);
+}
+
+// A browser may be full, or forbidden to keep anything.
+
+function write(key: string, document: Composed): boolean {
   if (document.length > LONGEST_KEPT) return false;
   try {
-    localStorage.setItem(KEPT, document.text);
+    localStorage.setItem(key, document.text);
     return true;
   } catch {
-    // It is full or forbidden.
     return false;
   }
 }
 
-export function kept(): string | null {
+function read(key: string): string | null {
   try {
-    return localStorage.getItem(KEPT);
+    return localStorage.getItem(key);
   } catch {
     return null;
   }
 }
 
-export function forget(): void {
+function remove(key: string): void {
   try {
-    localStorage.removeItem(KEPT);
+    localStorage.removeItem(key);
   } catch {
-    // Where it is forbidden, nothing is kept.
+    // Then there is nothing.
   }
 }

@@ -8,7 +8,7 @@ import { embedded, isEmbedded } from "./embedded.ts";
 import { Editor, type Mark, type Notes, type Problem, type Sign } from "./editor.ts";
 import { Engine } from "./engine.ts";
 import { blank, examples } from "./examples.ts";
-import { forget, keep, kept } from "./kept.ts";
+import { forget, keep, keepAside, kept, keptAside } from "./kept.ts";
 import { linkTo, openLink } from "./link.ts";
 import { isOffered, menu, pick } from "./menu.ts";
 import { notice, silence } from "./notice.ts";
@@ -51,6 +51,10 @@ const views: { name: string; view?: View<Part>; load: () => Promise<View<Part>>;
 ];
 
 let doc = new Document("");
+/** The documents in which the reader typed, or that came from a file of theirs. */
+const typed = new WeakSet<Document>();
+/** The reader's own document, while another is open: an example, or somebody's link. */
+let aside: Document | undefined;
 let fileEditors: Editor[] = [];
 let requests: Editor | undefined;
 /** The newest report, the text that it is about, and what is wrong with that. */
@@ -151,7 +155,7 @@ viewTabs.show(0);
 function show(document: string | Document): void {
   doc = typeof document === "string" ? new Document(document) : document;
   opening?.shown(doc);
-  pick(doc.compose());
+  pick(doc.compose(), aside !== undefined);
   here = undefined;
   deciding = undefined;
   fresh = true;
@@ -192,6 +196,7 @@ function showFiles(current: number): void {
 
 function edited(): void {
   here = undefined;
+  typed.add(doc);
   clearTimeout(saving);
   saving = setTimeout(() => {
     const fitted = fits;
@@ -210,8 +215,10 @@ function unlink(): void {
 
 /** Keeps the document for the next visit. */
 function save(): void {
+  clearTimeout(saving);
+  saving = undefined;
   const composed = doc.compose();
-  pick(composed);
+  pick(composed, aside !== undefined);
   // What a host shows its readers is not theirs to find again here.
   if (!guest) fits = keep(composed);
 }
@@ -420,17 +427,34 @@ function announce(): void {
   }, 400);
 }
 
-/** Opens another document; the one before can be had back. */
+/** Opens another document; the one before, or the reader's own, can be had back. */
 function replace(document: string | Document, what: string): void {
   const before = doc;
-  const offered = isOffered(before.compose());
+  if (typed.has(before)) setAside(before);
+  const back = isOffered(before.compose()) ? aside : before;
   put(document);
-  if (offered && fits) silence();
-  else notice(fits ? `${what} is open.` : `${what} is open. ${NO_ROOM}`, { "Put back what was there": () => put(before) });
+  if (!back && fits) silence();
+  else notice(fits ? `${what} is open.` : `${what} is open. ${NO_ROOM}`, back ? { "Put back what was there": () => put(back) } : {});
+}
+
+/** Remembers the reader's own document while another is open. */
+function setAside(document: Document | undefined): void {
+  aside = document;
+  if (!guest) keepAside(document?.compose());
+}
+
+/** The reader's own document of an earlier visit, unless the page offers it as it is. */
+function ownFrom(text: string | null): Document | undefined {
+  if (text === null) return undefined;
+  const document = new Document(text);
+  if (isOffered(document.compose())) return undefined;
+  typed.add(document);
+  return document;
 }
 
 /** Shows another document from now on, also at the next visit. */
 function put(document: string | Document): void {
+  if (document === aside) setAside(undefined);
   show(document);
   unlink();
   save();
@@ -461,6 +485,7 @@ async function open(file: File): Promise<void> {
     own.sent(whole);
     replace(whole, file.name);
   }
+  if (opened.kind !== "refused") typed.add(doc);
 }
 
 /** The menu closes when something in it was chosen, and by Escape; the keyboard is then back at its button. */
@@ -499,7 +524,7 @@ function theme(): void {
   apply();
 }
 
-menu(replace);
+menu(replace, () => aside && put(aside));
 theme();
 byId("share").addEventListener("click", () => void share(doc.compose(), engine));
 byId("whole").addEventListener("click", () => {
@@ -533,10 +558,20 @@ byId("add").addEventListener("click", () => {
 const guest = embedded(show, (wanted) => viewTabs.show(views.findIndex(({ name }) => wanted.toLowerCase().startsWith(name.toLowerCase()))));
 const linked = await openLink(location.hash);
 if (linked && "problem" in linked) notice(linked.problem);
-if (!guest?.expects) {
-  const first = (linked && "document" in linked ? linked.document : undefined) ?? (guest ? undefined : kept()) ?? examples[0]?.text ?? blank;
-  show(first);
+if (guest) {
+  if (!guest.expects) show((linked && "document" in linked ? linked.document : undefined) ?? examples[0]?.text ?? blank);
+} else {
+  const before = ownFrom(kept());
+  aside = ownFrom(keptAside());
+  if (linked && "document" in linked) {
+    if (before && before.compose().text !== linked.document) setAside(before);
+    show(linked.document);
+    const back = aside;
+    if (back) notice("The link's document is open. Yours is put aside.", { "Put back what was there": () => put(back) });
+  } else show(before ?? kept() ?? examples[0]?.text ?? blank);
 }
+// What was typed a moment ago.
+addEventListener("pagehide", () => saving !== undefined && save());
 // A link that is pasted into the open page.
 addEventListener("hashchange", () => {
   void openLink(location.hash).then((linked) => {

@@ -9,8 +9,10 @@ const offers = [...examples, { title: "Blank document", question: "", text: blan
 
 const select = byId("examples") as HTMLSelectElement;
 
-/** Fills the menu; `open` gets what is chosen in it. */
-export function menu(open: (text: string, title: string) => void): void {
+const own = element("option", { value: "own" }, "Your document");
+
+/** Fills the menu; `open` gets what is chosen in it, and `back` is for the reader's own document. */
+export function menu(open: (text: string, title: string) => void, back: () => void): void {
   const groups = new Map<string, HTMLElement>();
   for (const [index, { title, question }] of offers.entries()) {
     let group = question ? groups.get(question) : select;
@@ -21,16 +23,18 @@ export function menu(open: (text: string, title: string) => void): void {
     }
     group.append(element("option", { value: String(index) }, title));
   }
-  select.append(element("option", { value: "own", hidden: true }, "Your document"));
+  select.append(own);
   select.addEventListener("change", () => {
     const offer = offers[Number(select.value)];
     if (offer) open(offer.text, offer.title);
+    else back();
   });
 }
 
-/** Names what is open. */
-export function pick(document: Composed): void {
+/** Names what is open; `aside` where a document of the reader's own is not. */
+export function pick(document: Composed, aside: boolean): void {
   const index = indexOf(document);
+  own.hidden = index >= 0 && !aside;
   select.value = index < 0 ? "own" : String(index);
 }
 

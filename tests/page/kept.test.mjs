@@ -148,3 +148,41 @@ test("where a browser forbids the page to keep anything, it works", () =>
     await page.getByRole("button", { name: "Forget it" }).click();
     await page.getByText(/^Forgotten\./).waitFor();
   }));
+
+test("the reader's own document waits while others are looked at, also until the next visit", () =>
+  visit({}, async (page) => {
+    await page.goto(url);
+    await verdict(page);
+    const mine = () => verdict(page, /mine may not list nodes/);
+    const back = () => page.getByRole("button", { name: "Put back what was there" }).click();
+    await ask(page, "mine");
+    await choose(page, "Which node reads which secret");
+    await choose(page, "What etcd holds, byte by byte");
+    await back();
+    await mine();
+    // In the menu too, and after a reload.
+    await choose(page, "Which node reads which secret");
+    await page.getByRole("button", { name: "Dismiss" }).click();
+    await page.reload();
+    await verdict(page, /Secret/);
+    await choose(page, "Your document");
+    await mine();
+    assert.equal(await page.evaluate(() => localStorage.getItem("portcullis.aside")), null);
+    // Somebody's link, which is typed in.
+    await page.goto("about:blank");
+    await page.goto(url + LINK);
+    await verdict(page, /jane may not list pods/);
+    await page.getByText("Yours is put aside.").waitFor();
+    await ask(page, "theirs");
+    await back();
+    await mine();
+  }));
+
+test("what is typed right before the page is left is there again", () =>
+  visit({}, async (page) => {
+    await page.goto(url);
+    await verdict(page);
+    await retype(page, "Requests", "kubectl get nodes --as hasty");
+    await page.reload();
+    await verdict(page, /hasty may not list nodes/);
+  }));
