@@ -4,6 +4,7 @@ import type { Composed } from "./document.ts";
 
 const OPEN = "portcullis.document";
 const ASIDE = "portcullis.aside";
+const THEME = "portcullis.theme";
 
 /** In characters: browsers keep about five million for a whole site, and writing them holds up the page. */
 const LONGEST_KEPT = 1_000_000;
@@ -21,6 +22,12 @@ export function keepAside(document: Composed | undefined): void {
 
 export const keptAside = (): string | null => read(ASIDE);
 
+/** The colours that the reader chose, where they are not the system's. */
+export const keptTheme = (): string | null => read(THEME);
+
+export const keepTheme = (theme: string): boolean => put(THEME, theme);
+
+/** Forgets all that was typed. */
 export function forget(): void {
   remove(OPEN);
   remove(ASIDE);
@@ -29,9 +36,12 @@ export function forget(): void {
 // A browser may be full, or forbidden to keep anything.
 
 function write(key: string, document: Composed): boolean {
-  if (document.length > LONGEST_KEPT) return false;
+  return document.length <= LONGEST_KEPT && put(key, document.text);
+}
+
+function put(key: string, text: string): boolean {
   try {
-    localStorage.setItem(key, document.text);
+    localStorage.setItem(key, text);
     return true;
   } catch {
     return false;

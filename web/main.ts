@@ -8,12 +8,12 @@ import { embedded, isEmbedded } from "./embedded.ts";
 import { Editor, type Mark, type Notes, type Problem, type Sign } from "./editor.ts";
 import { Engine } from "./engine.ts";
 import { blank, examples } from "./examples.ts";
-import { forget, keep, keepAside, kept, keptAside } from "./kept.ts";
-import { linkTo, openLink } from "./link.ts";
+import { forget, keep, keepAside, keepTheme, kept, keptAside, keptTheme } from "./kept.ts";
+import { openLink } from "./link.ts";
 import { isOffered, menu, pick } from "./menu.ts";
 import { notice, silence } from "./notice.ts";
 import { Incomplete, Unanswered } from "./protocol.ts";
-import { copyMarkdown, download, share } from "./share.ts";
+import { copyMarkdown, download, openWhole, share } from "./share.ts";
 import { Tabs } from "./tabs.ts";
 import { decisiveExchange, ofStep } from "./verdict.ts";
 import type { Page, Part, Selection, View, With } from "./view.ts";
@@ -488,36 +488,35 @@ async function open(file: File): Promise<void> {
   if (opened.kind !== "refused") typed.add(doc);
 }
 
-/** The menu closes when something in it was chosen, and by Escape; the keyboard is then back at its button. */
-function more(): void {
-  const menu = byId("more") as HTMLDetailsElement;
-  const summary = menu.querySelector("summary");
-  menu.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !menu.open) return;
-    menu.open = false;
-    summary?.focus();
+/** What unfolds over the page closes by Escape, which brings the keyboard back to its button, and by a click elsewhere or on what it offers. */
+function unfolding(details: HTMLDetailsElement): void {
+  const close = () => {
+    const inside = details.contains(document.activeElement);
+    details.open = false;
+    if (inside) details.querySelector("summary")?.focus();
+  };
+  details.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && details.open) close();
   });
-  menu.addEventListener("click", (event) => {
-    if (!(event.target instanceof HTMLButtonElement)) return;
-    menu.open = false;
-    summary?.focus();
+  details.addEventListener("click", (event) => {
+    if (event.target instanceof HTMLButtonElement) close();
   });
   document.addEventListener("pointerdown", (event) => {
-    if (!menu.contains(event.target as Node)) menu.open = false;
+    if (!details.contains(event.target as Node)) details.open = false;
   });
 }
 
 function theme(): void {
   const button = byId("theme");
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  let wanted: boolean | undefined;
+  let wanted = keptTheme();
   const apply = () => {
-    const on = wanted ?? dark.matches;
-    document.documentElement.style.colorScheme = wanted === undefined ? "" : on ? "dark" : "light";
-    button.setAttribute("aria-pressed", String(on));
+    document.documentElement.style.colorScheme = wanted ?? "";
+    button.setAttribute("aria-pressed", String(wanted ? wanted === "dark" : dark.matches));
   };
   button.addEventListener("click", () => {
-    wanted = !(wanted ?? dark.matches);
+    wanted = (wanted ? wanted === "dark" : dark.matches) ? "light" : "dark";
+    keepTheme(wanted);
     apply();
   });
   dark.addEventListener("change", apply);
@@ -527,12 +526,10 @@ function theme(): void {
 menu(replace, () => aside && put(aside));
 theme();
 byId("share").addEventListener("click", () => void share(doc.compose(), engine));
-byId("whole").addEventListener("click", () => {
-  void linkTo(doc.compose().text, new URL("./", location.href).href).then((link) => window.open(link, "_blank", "noopener"));
-});
+byId("whole").addEventListener("click", () => void openWhole(doc.compose(), engine));
 byId("download").addEventListener("click", () => download(doc.compose().pieces));
 byId("markdown").addEventListener("click", () => void copyMarkdown(doc.compose(), engine));
-more();
+for (const id of ["more", "about"]) unfolding(byId(id) as HTMLDetailsElement);
 byId("open").addEventListener("click", () => byId("file").click());
 byId("file").addEventListener("change", (event) => {
   const input = event.target as HTMLInputElement;

@@ -16,6 +16,11 @@ export function notice(message: string, actions: Record<string, () => void> = {}
   );
   const dismiss = element("button", { type: "button", class: "quiet", "aria-label": "Dismiss", click: close }, "×");
   byId("notice").replaceChildren(element("p", {}, message), ...buttons, dismiss);
+  byId("notice").onkeydown = (event) => {
+    if (event.key === "Escape") close();
+  };
+  // Who pressed a button is asked something: the answers are next.
+  if (before === document.activeElement && before instanceof HTMLButtonElement) buttons[0]?.focus();
 }
 
 /** The message is true no longer. */

@@ -10,7 +10,7 @@ import { notice } from "./notice.ts";
 const LONGEST_SHARED = 1_000_000;
 
 export async function share(document: Composed, engine: Engine): Promise<void> {
-  await guarded("link", document, engine, async (text) => {
+  await guarded("link", "Copy", document, engine, async (text) => {
     const link = await linkTo(text, location.href);
     if (link.length <= LONGEST_LINK) return copy(link);
     notice(`The link has ${link.length} characters, and some programs cut it off. A file is safer.`, {
@@ -20,8 +20,15 @@ export async function share(document: Composed, engine: Engine): Promise<void> {
   });
 }
 
+/** From another page's frame to the whole page. */
+export async function openWhole(document: Composed, engine: Engine): Promise<void> {
+  await guarded("link", "Open", document, engine, async (text) => {
+    window.open(await linkTo(text, new URL("./", location.href).href), "_blank", "noopener");
+  });
+}
+
 export async function copyMarkdown(document: Composed, engine: Engine): Promise<void> {
-  await guarded("copy", document, engine, async (text) => {
+  await guarded("copy", "Copy", document, engine, async (text) => {
     try {
       await navigator.clipboard.writeText(text);
       notice("The document is copied as Markdown. Pasted into an issue or a wiki it reads as it is, and opens here again.");
@@ -38,7 +45,13 @@ export function download(pieces: Composed["pieces"]): void {
 }
 
 /** Gives the document away, after a question where it holds secrets. */
-async function guarded(what: string, document: Composed, engine: Engine, give: (text: string) => Promise<void>): Promise<void> {
+async function guarded(
+  what: string,
+  verb: string,
+  document: Composed,
+  engine: Engine,
+  give: (text: string) => Promise<void>,
+): Promise<void> {
   if (document.length > LONGEST_SHARED) {
     notice(`The document is too large for a ${what}. A file holds it.`, { "Download the document": () => download(document.pieces) });
     return;
@@ -50,10 +63,19 @@ async function guarded(what: string, document: Composed, engine: Engine, give: (
   if (names.length === 0) return give(text);
   const most = 4;
   const more = names.length > most ? ` and ${names.length - most} more` : "";
-  notice(`The ${what} would hold ${names.slice(0, most).join(", ")}${more}. Whoever has it can read them.`, {
-    "Copy without the secrets": () => void give(redacted),
-    "Copy it all the same": () => void give(text),
+  const named = names.slice(0, most).map((name) => name.replace(/\(line (\d+)\)$/, (all, line) => inEditor(document, Number(line)) ?? all));
+  notice(`The ${what} would hold ${named.join(", ")}${more}. Whoever has it can read them.`, {
+    [`${verb} without the secrets`]: () => void give(redacted),
+    [`${verb} it all the same`]: () => void give(text),
   });
+}
+
+/** Where a line stands for the reader. */
+function inEditor(composed: Composed, line: number): string | undefined {
+  const place = composed.place(line);
+  if (!place) return undefined;
+  const name = place.editor === "requests" ? "requests" : composed.document.files[place.editor]?.name;
+  return `(${name}:${place.line})`;
 }
 
 /** The address stays the page's own where it can: what a link leaves out would be gone after a reload. */
