@@ -84,7 +84,7 @@ fn requests(clock: Clock<'_>) -> f64 {
     rate(clock, &[()], |()| {
         let (mut world, mut auditor) = (world.borrow_mut(), auditor.borrow_mut());
         let mut trail = auditor.received(&request, &url, &info, &user, &mut world);
-        trail.request_object(&object);
+        trail.request_object(&object, "");
         trail.response_object(&mut object.clone(), 201);
         auditor.responded(trail, 201, Written::Object, &world);
         auditor.take()

@@ -131,6 +131,11 @@ impl Status {
         Self::bare(400, "BadRequest", message.into())
     }
 
+    /// 410: what is asked for was there.
+    pub fn gone(message: &str) -> Self {
+        Self::bare(410, "Gone", message.to_owned())
+    }
+
     /// 415: a body in an encoding that the server does not read.
     pub fn unsupported_media_type() -> Self {
         let message = "the body of the request was in an unknown format - accepted media types include: \

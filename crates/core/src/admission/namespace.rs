@@ -38,8 +38,9 @@ pub(super) fn lifecycle(
         }
         return Ok(());
     }
-    // What is to go may go, wherever it is.
-    if attributes.namespace.is_empty() || attributes.operation == Operation::Delete {
+    // An access review would tell of the namespace to those who may not know of it.
+    let resource = (attributes.resource.group, attributes.resource.name);
+    if attributes.namespace.is_empty() || resource == ("authorization.k8s.io", "localsubjectaccessreviews") {
         return Ok(());
     }
     let namespace = find(listers, attributes.namespace)?;

@@ -16,7 +16,7 @@ use crate::request::RequestInfo;
 use crate::storage::Store;
 use crate::world::World;
 
-/// By which pods find the API server.
+/// By which pods find the API server; address and port are those of its flags.
 const SERVICE: &str = r#"{
     "kind": "Service",
     "apiVersion": "v1",
@@ -26,8 +26,8 @@ const SERVICE: &str = r#"{
         "labels": {"component": "apiserver", "provider": "kubernetes"}
     },
     "spec": {
-        "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 6443}],
-        "clusterIP": "10.0.0.1",
+        "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 0}],
+        "clusterIP": "",
         "type": "ClusterIP",
         "sessionAffinity": "ClientIP"
     }
@@ -48,7 +48,13 @@ pub(super) fn run(cluster: &mut Cluster, before: Option<&Before>, world: &mut Wo
         let namespace = object([("kind", "Namespace".into()), ("apiVersion", "v1".into()), ("metadata", metadata)]);
         create_missing(cluster, world, &namespace);
     }
-    create_missing(cluster, world, &json::parse(SERVICE).unwrap_or_default());
+    let mut service = json::parse(SERVICE).unwrap_or_default();
+    let settings = &cluster.settings;
+    rest::set(&mut service, &["spec", "clusterIP"], Some(settings.services.first_ip().into()));
+    if let Some(port) = service.pointer_mut("/spec/ports/0/targetPort") {
+        *port = settings.secure_port.into();
+    }
+    create_missing(cluster, world, &service);
     let modes = cluster.authorizers.modes();
     if !modes.contains(&Mode::RBAC) {
         return;

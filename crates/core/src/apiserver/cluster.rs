@@ -15,11 +15,26 @@ use crate::sort::SortedMap;
 use crate::storage::{Entry, Format, Store};
 use crate::world::{World, time};
 
+/// What flags decide of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `--allow-privileged`.
+    pub allow_privileged: bool,
+    /// `--enable-garbage-collector`: objects that are deleted wait for their finalizers.
+    pub finalizes: bool,
+    /// `--secure-port`, to which the service `kubernetes` leads.
+    pub secure_port: u16,
+    /// `--service-cluster-ip-range` and `--service-node-port-range`.
+    pub services: rest::Ranges,
+}
+
 /// What an API server works on.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     /// Whose behaviour.
     pub release: &'static Release,
+    /// What its flags ask for.
+    pub settings: Settings,
     /// etcd. Writes go through the cluster, which tells the informers.
     pub store: Store,
     /// How this server writes values and reads them.
@@ -45,8 +60,8 @@ pub struct Before {
     pub(super) defaults: Vec<DefaultObject>,
 }
 
-/// What a server made when it started over an empty etcd. Another in the same world, with the same modes and admission chain,
-/// makes the same, whatever else its flags say.
+/// What a server made when it started over an empty etcd. Another in the same world, with the same modes, admission chain and
+/// settings, makes the same, whatever else its flags say.
 #[derive(Clone, Debug)]
 pub struct FirstStart {
     cluster: Cluster,
@@ -114,6 +129,7 @@ impl Cluster {
     /// A server's cluster over `store`, which was opened with `format`; the authorizers' informers know what is there.
     pub fn new(
         release: &'static Release,
+        settings: Settings,
         store: Store,
         format: Format,
         authorizers: Authorizers,
@@ -127,6 +143,7 @@ impl Cluster {
         *address |= 1;
         Self {
             release,
+            settings,
             store,
             format,
             authorizers,
@@ -155,6 +172,7 @@ impl Cluster {
             || self.release.version() != made.release.version()
             || self.authorizers.modes() != made.authorizers.modes()
             || self.admission != made.admission
+            || self.settings != made.settings
             || before != then
             || made.store.range("").any(|(key, _)| self.format.fails_to_write(key).is_some())
         {
@@ -374,10 +392,11 @@ impl Cluster {
         if created.is_some() {
             set(&mut value, &["metadata", "creationTimestamp"], created);
         }
-        let wrong = rest::validate(hub, &value);
+        rest::complete(hub.kind, &mut value);
+        let wrong = rest::validate(&self.settings, hub, &value);
         if hub.kind == "Service" && text(&value, "spec.clusterIP").is_empty() {
             // A full range leaves it without.
-            let _ = rest::allocate(self, hub, &mut value, world);
+            let _ = rest::allocate(self, hub, &mut value, None, world);
         }
         let value = self.release.canonical(hub.api_version(), hub.kind, value)?;
         let name = text(&value, "metadata.name").to_owned();

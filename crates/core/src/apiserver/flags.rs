@@ -3,6 +3,7 @@
 //! Behaviour: `cmd/kube-apiserver/app/options`, `pkg/kubeapiserver/options`, `apiserver/pkg/server/options` and
 //! `spf13/pflag`. Every flag of the release is accepted; [`super::start`] says which have an effect here.
 
+use super::rest;
 use crate::request::quote;
 use crate::sort::SortedMap;
 
@@ -18,11 +19,11 @@ const TEXTS: &str = "address admission-control admission-control-config-file adv
     external-hostname insecure-bind-address kubelet-certificate-authority kubelet-client-certificate \
     kubelet-client-key kubelet-port kubelet-preferred-address-types kubelet-read-only-port kubelet-timeout \
     log-backtrace-at log-dir log-flush-frequency long-running-request-regexp master-service-namespace \
-    oidc-ca-file oidc-client-id oidc-groups-claim oidc-issuer-url oidc-username-claim portal-net \
-    proxy-client-cert-file proxy-client-key-file public-address-override requestheader-allowed-names \
+    oidc-ca-file oidc-client-id oidc-groups-claim oidc-issuer-url oidc-username-claim \
+    proxy-client-cert-file proxy-client-key-file requestheader-allowed-names \
     requestheader-client-ca-file requestheader-extra-headers-prefix requestheader-group-headers \
     requestheader-username-headers runtime-config service-account-key-file service-cluster-ip-range \
-    service-node-port-range service-node-ports ssh-keyfile ssh-user stderrthreshold storage-backend \
+    service-node-port-range ssh-keyfile ssh-user stderrthreshold storage-backend \
     storage-media-type storage-version storage-versions tls-ca-file tls-cert-file tls-private-key-file \
     tls-sni-cert-key token-auth-file v vmodule watch-cache-sizes";
 const SWITCHES: &str = "allow-privileged alsologtostderr anonymous-auth contention-profiling \
@@ -31,12 +32,22 @@ const SWITCHES: &str = "allow-privileged alsologtostderr anonymous-auth contenti
     repair-malformed-updates service-account-lookup version watch-cache";
 const NUMBERS: &str = "audit-log-maxage audit-log-maxbackup audit-log-maxsize delete-collection-workers \
     deserialization-cache-size insecure-port kubernetes-service-node-port max-connection-bytes-per-sec \
-    max-mutating-requests-inflight max-requests-inflight min-request-timeout port secure-port target-ram-mb";
-const DEFAULTS: [(&str, &str); 4] = [
+    max-mutating-requests-inflight max-requests-inflight min-request-timeout secure-port target-ram-mb";
+const DEFAULTS: [(&str, &str); 7] = [
     ("anonymous-auth", "true"),
     ("audit-webhook-mode", "batch"),
     ("authorization-mode", "AlwaysAllow"),
+    ("enable-garbage-collector", "true"),
+    ("insecure-port", "8080"),
+    ("secure-port", "6443"),
     ("service-account-lookup", "true"),
+];
+/// Older names of flags.
+const OLDER: [(&str, &str); 4] = [
+    ("port", "insecure-port"),
+    ("portal-net", "service-cluster-ip-range"),
+    ("public-address-override", "bind-address"),
+    ("service-node-ports", "service-node-port-range"),
 ];
 /// Gates and whether they are alpha: `AllAlpha` sets those that were not set before it.
 const GATES: [(&str, bool); 16] = [
@@ -69,8 +80,8 @@ impl Flags {
     /// Parses a command line without its command. The error is what the server prints before it exits with status 2.
     pub fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut flags = Self::default();
-        let mut rest = arguments.iter();
-        while let Some(argument) = rest.next() {
+        let mut left = arguments.iter();
+        while let Some(argument) = left.next() {
             if argument == "--" {
                 break;
             }
@@ -89,7 +100,7 @@ impl Flags {
                     let attached = given.get(2..).filter(|value| !value.is_empty());
                     match attached.or(value) {
                         Some(_) => {}
-                        None if rest.next().is_some() => {}
+                        None if left.next().is_some() => {}
                         None => return Err(format!("flag needs an argument: 'v' in {argument}")),
                     }
                     continue;
@@ -100,6 +111,7 @@ impl Flags {
                     return Err(format!("unknown shorthand flag: {letter:?} in {argument}"));
                 }
             };
+            let name = OLDER.iter().find(|(older, _)| *older == name).map_or(name, |(_, name)| (*name).to_owned());
             let is = |names: &str| names.split_ascii_whitespace().any(|known| known == name);
             let value = match value {
                 _ if !(is(TEXTS) || is(SWITCHES) || is(NUMBERS) || name == "feature-gates") => {
@@ -110,7 +122,7 @@ impl Flags {
                 }
                 Some(value) => value,
                 None if is(SWITCHES) => "true",
-                None => rest.next().ok_or_else(|| format!("flag needs an argument: {argument}"))?,
+                None => left.next().ok_or_else(|| format!("flag needs an argument: {argument}"))?,
             };
             let checked = if name == "feature-gates" {
                 flags.set_gates(value)
@@ -119,7 +131,11 @@ impl Flags {
             } else if is(NUMBERS) {
                 check_int(value)
             } else {
-                Ok(())
+                match name.as_str() {
+                    "service-cluster-ip-range" => rest::address_range(value).map(drop),
+                    "service-node-port-range" => rest::port_range(value).map(drop),
+                    _ => Ok(()),
+                }
             };
             checked.map_err(|error| format!("invalid argument {} for {argument}: {error}", quote(value)))?;
             match flags.values.get_mut(&name) {

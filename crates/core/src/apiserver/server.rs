@@ -9,7 +9,7 @@ use super::routes::{Facts, Route, route};
 use super::start::{self, Parts};
 use super::wire::Reply;
 use super::{Exchange, Files, Reviewed, bootstrap, filters, negotiation};
-use crate::admission;
+use crate::admission::{self, Operation};
 use crate::audit::{Audited, Auditor, Outbox, Trail};
 use crate::authentication::impersonation::{self, Impersonation};
 use crate::authentication::{Authenticators, Identity};
@@ -97,11 +97,21 @@ impl Server {
         store: Store,
         world: &mut World,
     ) -> Result<Self, Stopped> {
-        let Parts { authenticators, modes, abac, admission, encryption, auditor, address, insecure_port, notes } =
-            match start::parts(flags, files, world.now) {
-                Ok(parts) => parts,
-                Err((message, exit)) => return Err(Stopped { store, message, exit, read: false }),
-            };
+        let Parts {
+            authenticators,
+            modes,
+            abac,
+            admission,
+            encryption,
+            auditor,
+            address,
+            insecure_port,
+            settings,
+            notes,
+        } = match start::parts(flags, files, world.now) {
+            Ok(parts) => parts,
+            Err((message, exit)) => return Err(Stopped { store, message, exit, read: false }),
+        };
         let before = if let Earlier::Stopped(before) = earlier { Some(before) } else { None };
         let (is_first, start) = (store.is_new(), world.clone());
         let format = Format::new(release, &encryption, world);
@@ -113,7 +123,7 @@ impl Server {
         let mut authorizers = Authorizers::new(release, &modes, abac);
         let objects = store.range("").filter_map(|(_, entry)| entry.object.as_ref().ok());
         authorizers.informers_mut().list(objects, before.map(|before| (&before.informers, &*reread)));
-        let mut cluster = Cluster::new(release, store, format, authorizers, admission, world);
+        let mut cluster = Cluster::new(release, settings, store, format, authorizers, admission, world);
         let is_known = match earlier {
             Earlier::First(first) => cluster.start_as(first, &start, world),
             _ => false,
@@ -318,7 +328,7 @@ impl Server {
                 } else {
                     let answer = self.call(&call, &mut trace.review, world);
                     match &answer.request_object {
-                        Some(object) => trail.request_object(object),
+                        Some(object) => trail.request_object(object, resource.group),
                         None if call.method == "PATCH" => trail.patch(call.body),
                         None => {}
                     }
@@ -357,10 +367,11 @@ impl Server {
     }
 
     fn review_answer(&self, review: Review, call: &Call<'_>, reviewed: &mut Option<Reviewed>, world: &World) -> Answer {
-        let mut request_object = None;
+        let (mut request_object, mut admission) = (None, Vec::new());
         let result = call.decode(self.cluster.release, call.resource.api_version(), call.resource.kind).and_then(
             |mut object| {
                 request_object = Some(object.clone());
+                rest::admit(&self.cluster, call, Operation::Create, Some(&mut object), None, &mut admission)?;
                 let status = match review {
                     Review::Token => {
                         let token = object.get("spec").and_then(|spec| spec.get("token")).and_then(Value::as_str);
@@ -383,7 +394,7 @@ impl Server {
                 Ok((201, object))
             },
         );
-        Answer { result, request_object, admission: Vec::new(), writes: Vec::new() }
+        Answer { result, request_object, admission, writes: Vec::new() }
     }
 }
 

@@ -5,7 +5,9 @@
 
 use chrono::{DateTime, Utc};
 
+use super::cluster::Settings;
 use super::flags::Flags;
+use super::rest::Ranges;
 use super::{File, Files};
 use crate::admission::Plugin;
 use crate::audit::Auditor;
@@ -15,17 +17,25 @@ use crate::encryption;
 use crate::request::quote;
 
 /// Flags that change answers of the real server and none of this one.
-const WITHOUT_EFFECT: [&str; 10] = [
+const WITHOUT_EFFECT: [&str; 18] = [
     "admission-control-config-file",
     "authentication-token-webhook-config-file",
+    "cors-allowed-origins",
+    "enable-swagger-ui",
     "etcd-prefix",
     "experimental-bootstrap-token-auth",
     "experimental-keystone-url",
+    "kubelet-preferred-address-types",
+    "kubernetes-service-node-port",
     "oidc-issuer-url",
+    "repair-malformed-updates",
     "requestheader-client-ca-file",
     "runtime-config",
+    "storage-backend",
     "storage-media-type",
     "storage-versions",
+    "watch-cache",
+    "watch-cache-sizes",
 ];
 
 /// The parts of a server that flags and files decide.
@@ -40,6 +50,8 @@ pub(super) struct Parts {
     pub(super) address: String,
     /// `--insecure-port`, unless it is 0.
     pub(super) insecure_port: Option<u16>,
+    /// What they decide of the cluster.
+    pub(super) settings: Settings,
     /// What was asked for and is not done.
     pub(super) notes: Vec<String>,
 }
@@ -51,6 +63,16 @@ pub(super) fn parts(arguments: &[String], files: &Files, now: DateTime<Utc>) -> 
         return Err(("Kubernetes v1.7.0".to_owned(), 0));
     }
     build(&flags, files, now).map_err(|error| (error, 1))
+}
+
+/// What the flags decide of a cluster. What is wrong with a range is told late by the server, which has the rest by then.
+pub(super) fn settings(flags: &Flags) -> Result<Settings, String> {
+    Ok(Settings {
+        allow_privileged: flags.is_on("allow-privileged"),
+        finalizes: flags.is_on("enable-garbage-collector"),
+        secure_port: flags.text("secure-port").parse().unwrap_or_default(),
+        services: Ranges::parse(flags.text("service-cluster-ip-range"), flags.text("service-node-port-range"))?,
+    })
 }
 
 fn build(flags: &Flags, files: &Files, now: DateTime<Utc>) -> Result<Parts, String> {
@@ -72,7 +94,9 @@ fn build(flags: &Flags, files: &Files, now: DateTime<Utc>) -> Result<Parts, Stri
         }))
         .collect();
     let or = |value: &str, default: &str| if value.is_empty() { default.to_owned() } else { value.to_owned() };
-    let address = or(flags.text("advertise-address"), "127.0.0.1");
+    let bound = Some(flags.text("bind-address")).filter(|address| !matches!(*address, "0.0.0.0" | "::"));
+    let address = or(flags.text("advertise-address"), &or(bound.unwrap_or_default(), "127.0.0.1"));
+    let settings = settings(flags)?;
     Ok(Parts {
         authenticators,
         modes,
@@ -81,8 +105,9 @@ fn build(flags: &Flags, files: &Files, now: DateTime<Utc>) -> Result<Parts, Stri
         encryption,
         auditor,
         notes,
-        insecure_port: or(flags.text("insecure-port"), "8080").parse().ok().filter(|port| *port != 0),
-        address: format!("{address}:{}", or(flags.text("secure-port"), "6443")),
+        insecure_port: flags.text("insecure-port").parse().ok().filter(|port| *port != 0),
+        address: or(flags.text("external-hostname"), &format!("{address}:{}", flags.text("secure-port"))),
+        settings,
     })
 }
 

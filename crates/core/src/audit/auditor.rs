@@ -263,11 +263,14 @@ impl Auditor {
 }
 
 impl Trail {
-    /// The body of a create, update or delete, decoded and with defaults, before admission.
-    pub fn request_object(&mut self, object: &Value) {
+    /// The body of a create, update or delete of a resource of `group`, decoded and with defaults, before admission. One of
+    /// another group, as an eviction of a pod is, has no form in that of the resource, and is left out.
+    pub fn request_object(&mut self, object: &Value, group: &str) {
+        let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+        let has_form = version.rsplit_once('/').map_or("", |(own, _)| own) == group;
         if let Filter::Advanced { event, .. } = &mut self.filter {
             event.complete_reference(object);
-            if event.level >= Level::Request {
+            if event.level >= Level::Request && has_form {
                 event.request_object = Some(json::to_string(object));
             }
         }
@@ -442,6 +445,22 @@ mod tests {
             let stages: Vec<_> = audited.events.iter().map(|event| event.stage).collect();
             assert_eq!(stages, [Stage::RequestReceived, Stage::ResponseComplete]);
             assert_eq!(auditor.take().deliveries.len(), 2, "blocking: one by one");
+        }
+    }
+
+    #[test]
+    fn an_object_of_another_group_than_its_resource_is_not_recorded() {
+        let mut world = World::new(DateTime::UNIX_EPOCH, "");
+        for (group, api_version, recorded) in
+            [("", "v1", true), ("", "policy/v1beta1", false), ("apps", "apps/v1beta1", true), ("apps", "v1", false)]
+        {
+            let mut auditor = auditor("Request");
+            let mut trail = receive(&mut auditor, "POST", "/api/v1/namespaces/a/pods", &mut world);
+            let object = serde_json::json!({"kind": "K", "apiVersion": api_version, "metadata": {"name": "n"}});
+            trail.request_object(&object, group);
+            let json = auditor.responded(trail, 201, Written::Object, &world).unwrap().events.pop().unwrap().json;
+            assert!(json.contains(r#""name":"n""#), "{json}");
+            assert_eq!(json.contains("requestObject"), recorded, "{api_version} in {group:?}");
         }
     }
 

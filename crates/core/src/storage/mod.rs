@@ -70,6 +70,25 @@ pub struct Entry {
 pub struct Store {
     entries: Rc<SortedMap<Rc<str>, Entry>>,
     revision: u64,
+    /// The last writes, oldest first.
+    history: Rc<Vec<Change>>,
+    /// What was written up to this revision is not in the history.
+    begins: u64,
+}
+
+/// How many writes are remembered: as many as the server's watch caches do of pods.
+const MOST_CHANGES: usize = 1000;
+
+/// One write, as those see it who watch.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// What was written.
+    pub key: Rc<str>,
+    /// The object that stood there; `None` where none did that could be read.
+    pub before: Option<Rc<Object>>,
+    /// The one that stands there now.
+    pub after: Option<Rc<Object>>,
+    revision: u64,
 }
 
 /// How one server writes and reads values: the codec of its release, and the transformers of its configuration.
@@ -149,7 +168,7 @@ impl Format {
 impl Default for Store {
     /// An empty etcd stands at revision 1.
     fn default() -> Self {
-        Self { entries: Rc::default(), revision: 1 }
+        Self { entries: Rc::default(), revision: 1, history: Rc::default(), begins: 1 }
     }
 }
 
@@ -190,7 +209,36 @@ impl Store {
     /// Writes `object` and gives it back with its new resourceVersion.
     pub fn put(&mut self, key: &str, object: Object) -> Rc<Object> {
         self.revision += 1;
-        self.put_at(key, object, self.revision)
+        let before = self.object(key);
+        let object = self.put_at(key, object, self.revision);
+        self.remember(key, before, Some(object.clone()));
+        object
+    }
+
+    fn object(&self, key: &str) -> Option<Rc<Object>> {
+        self.get(key)?.object.as_ref().ok().cloned()
+    }
+
+    fn remember(&mut self, key: &str, before: Option<Rc<Object>>, after: Option<Rc<Object>>) {
+        let history = Rc::make_mut(&mut self.history);
+        if history.len() >= MOST_CHANGES {
+            self.begins = history.remove(0).revision;
+        }
+        history.push(Change { key: key.into(), before, after, revision: self.revision });
+    }
+
+    fn forget(&mut self) {
+        self.history = Rc::default();
+        self.begins = self.revision;
+    }
+
+    /// What was written after the revision `since` to the keys of a resource, which begin with `prefix`. The error is the
+    /// revision after which all is known: as in the server's watch caches, the one before the first write that is remembered
+    /// of this resource.
+    pub fn changes(&self, prefix: &str, since: u64) -> Result<impl Iterator<Item = &Change>, u64> {
+        let changes = self.history.iter().filter(move |change| change.key.starts_with(prefix));
+        let oldest = changes.clone().next().map_or(self.begins, |change| change.revision) - 1;
+        if since < oldest { Err(oldest) } else { Ok(changes.filter(move |change| change.revision > since)) }
     }
 
     /// Puts `object` under `key` as if it had been written as the write `revision`.
@@ -206,9 +254,10 @@ impl Store {
         Rc::make_mut(&mut self.entries).remove(key);
     }
 
-    /// Stands at `revision`, to which nothing needs to have been written.
+    /// Stands at `revision`, to which nothing needs to have been written. Who watches begins there.
     pub fn advance(&mut self, revision: u64) {
         self.revision = revision;
+        self.forget();
     }
 
     /// Writes raw bytes, as `etcdctl put` does. `format` is that of the server that runs over the store, if one does.
@@ -220,7 +269,9 @@ impl Store {
         let unread = || (Err(Unreadable::Transform("no server has read this value".to_owned())), false);
         let (object, stale) = read.as_ref().ok().cloned().flatten().unwrap_or_else(unread);
         let revision = self.revision;
+        let before = self.object(key);
         self.insert(revision, key, at_revision(object, revision), OnceCell::from(Rc::from(bytes)), stale);
+        self.remember(key, before, self.object(key));
         read.map(|_| ())
     }
 
@@ -242,6 +293,7 @@ impl Store {
         self.entries.get(key)?;
         let entry = Rc::make_mut(&mut self.entries).remove(key)?;
         self.revision += 1;
+        self.remember(key, entry.object.clone().ok(), None);
         Some(entry)
     }
 
@@ -270,7 +322,7 @@ impl Store {
     pub fn unwritten(&self) -> Self {
         let mut entries = (*self.entries).clone();
         entries.iter_mut().for_each(|(_, entry)| entry.bytes = OnceCell::new());
-        Self { entries: Rc::new(entries), ..*self }
+        Self { entries: Rc::new(entries), ..self.clone() }
     }
 
     /// The server with this format ends: what it encrypted is encrypted now, before its keys are gone.
@@ -289,6 +341,7 @@ impl Store {
     ///
     /// Errors: it meets a value at which it ends.
     pub fn open(&mut self, format: &Format) -> Result<Vec<[Option<Rc<Object>>; 2]>, Failure> {
+        self.forget();
         let mut reread = Vec::new();
         for (key, entry) in Rc::make_mut(&mut self.entries).iter_mut() {
             if entry.bytes.get().is_none() {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Outcome, Run, list, list_objects, member, query, set, strategy, text};
+use super::{Outcome, Run, list, list_objects, member, number, set, strategy, switch, text};
 use crate::admission::Operation;
 use crate::apiserver::cluster::Cluster;
 use crate::manifest::{Map, Object, Value, json};
@@ -28,14 +28,21 @@ impl Options {
         }
     }
 
-    fn from_query(parameters: &[(String, String)]) -> Self {
-        let text = |name| Some(query(parameters, name)).filter(|text| !text.is_empty());
-        Self {
-            grace_period_seconds: text("gracePeriodSeconds").and_then(|text| text.parse().ok()),
-            uid: None,
-            orphan_dependents: text("orphanDependents").map(|text| !matches!(text, "0" | "false")),
-            propagation_policy: text("propagationPolicy").map(str::to_owned),
+    fn from_query(parameters: &[(String, String)]) -> Result<Self, Status> {
+        let has = |name| parameters.iter().any(|(key, _)| key == name);
+        let options = Self {
+            grace_period_seconds: number(parameters, "gracePeriodSeconds")?,
+            orphan_dependents: has("orphanDependents").then(|| switch(parameters, "orphanDependents")),
+            ..Self::default()
+        };
+        if has("propagationPolicy") {
+            // Go's name for the type is none for which there is a conversion.
+            return Err(Status::bad_request(
+                "converting (url.Values).[]string.[]string to (v1.DeleteOptions).*v1.DeletionPropagation.v1.DeletionPropagation: \
+                 couldn't copy '[]string' into 'v1.DeletionPropagation'; didn't understand types",
+            ));
         }
+        Ok(options)
     }
 
     /// As audit shows it.
@@ -99,7 +106,7 @@ impl Run<'_> {
         if self.hub.kind != "Service" {
             let body = self.call.decode_options()?;
             if body.is_null() {
-                options = Options::from_query(self.call.query);
+                options = Options::from_query(self.call.query)?;
             } else {
                 options = Options::new(&body);
                 self.request_object = Some(options.to_value(self.call.resource.api_version()));
@@ -168,12 +175,19 @@ impl Run<'_> {
 
     /// Deletes what is there, at once or by marking it. As in the original, the options learn the grace period.
     fn delete_object(&mut self, name: &str, old: &Rc<Object>, options: &mut Options) -> Result<Deleted, Status> {
-        if let Some(policy) = options.propagation_policy.as_deref()
-            && !matches!(policy, "Foreground" | "Background" | "Orphan")
-        {
-            let detail = r#"DeletionPropagation need to be one of "Foreground", "Background", "Orphan" or nil"#;
-            let error = FieldError::invalid_value("", "", detail);
-            return Err(Status::invalid(Qualified { group: "", name: "" }, "", &[error]));
+        let policy = options.propagation_policy.as_deref();
+        let mut errors = Vec::new();
+        if policy.is_some() && options.orphan_dependents.is_some() {
+            errors.push("OrphanDependents and DeletionPropagation cannot be both set");
+        }
+        if policy.is_some_and(|policy| !matches!(policy, "Foreground" | "Background" | "Orphan")) {
+            errors.push(r#"DeletionPropagation need to be one of "Foreground", "Background", "Orphan" or nil"#);
+        }
+        if !errors.is_empty() {
+            // The value would be the options with the addresses of their parts.
+            let errors: Vec<FieldError> =
+                errors.into_iter().map(|detail| FieldError::invalid_value("", "", detail)).collect();
+            return Err(Status::invalid(Qualified { group: "", name: "" }, "", &errors));
         }
         self.check_precondition(old, options)?;
         let key = self.hub.key(old.namespace(), name);
@@ -199,9 +213,12 @@ impl Run<'_> {
                 }
             }
         }
-        let finalizers = options.finalizers(kind, &value);
+        let finalizes = self.cluster.settings.finalizes;
+        let finalizers = if finalizes { options.finalizers(kind, &value) } else { Vec::new() };
         let waits = !finalizers.is_empty();
-        set(&mut value, &["metadata", "finalizers"], waits.then(|| finalizers.into()));
+        if finalizes {
+            set(&mut value, &["metadata", "finalizers"], waits.then(|| finalizers.into()));
+        }
         if waits && !graceful {
             self.mark(&mut value, 0);
         }
@@ -229,8 +246,7 @@ impl Run<'_> {
 
     pub(super) fn delete_collection(&mut self) -> Outcome {
         self.admit(Operation::Delete, None, None)?;
-        let listed = list_objects(self.cluster, self.hub, &self.call)?;
-        let objects: Vec<Rc<Object>> = listed.into_iter().map(|(_, object)| object.clone()).collect();
+        let objects = list_objects(self.cluster, self.hub, &self.call)?;
         let body = self.call.decode_options()?;
         let mut options = Options::new(&body);
         if !body.is_null() {

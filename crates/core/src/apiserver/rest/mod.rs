@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Settings};
 use crate::admission;
 use crate::authentication::User;
 use crate::manifest::{Map, Object, Origin, Value, json};
@@ -13,7 +13,7 @@ use crate::release::ResourceType;
 use crate::request::RequestInfo;
 use crate::status::{Qualified, Status};
 use crate::storage::codec::Nanos;
-use crate::storage::{Entry, Unreadable, Write};
+use crate::storage::{Change, Entry, Unreadable, Write};
 use crate::world::World;
 
 mod body;
@@ -33,13 +33,14 @@ mod write;
 
 pub(super) use convert::to_hub;
 pub(super) use delete::remove_dependents;
-pub(super) use services::allocate;
-pub(super) use strategy::prepare_for_create;
+pub use services::Ranges;
+pub(super) use services::{address_range, allocate, port_range};
+pub(super) use strategy::{complete, prepare_for_create};
 pub(super) use write::{fill_system_fields, generate_name};
 
 /// Why the server would refuse to create `object`; `None` where it would not.
-pub(super) fn validate(hub: &ResourceType, object: &Value) -> Option<String> {
-    let errors = validation::create(hub.kind, hub.namespaced, object);
+pub(super) fn validate(settings: &Settings, hub: &ResourceType, object: &Value) -> Option<String> {
+    let errors = validation::create(settings, hub.kind, hub.namespaced, object);
     (!errors.is_empty()).then(|| crate::status::aggregate(&errors))
 }
 
@@ -97,12 +98,38 @@ pub fn handle(cluster: &mut Cluster, world: &mut World, call: &Call<'_>) -> Answ
 /// A `resourceVersion` that is not 0 begins after that revision: with what was written since.
 pub fn watch(cluster: &Cluster, call: &Call<'_>) -> Result<Vec<Value>, Status> {
     let hub = hub(cluster, call.resource);
-    let since = query(call.query, "resourceVersion").parse().unwrap_or(0);
-    let chosen = list_objects(cluster, hub, call)?;
-    let events = chosen
-        .into_iter()
-        .filter(|(entry, _)| entry.revision > since)
-        .map(|(_, object)| json::object([("type", "ADDED".into()), ("object", render(cluster, hub, call, object))]));
+    let chosen = Chosen::parse(hub, call)?;
+    let since = match query(call.query, "resourceVersion") {
+        "" => 0,
+        version => parse_uint(version).map_err(|error| {
+            let error = crate::status::FieldError::invalid("resourceVersion", version, &error);
+            Status::unknown(crate::status::aggregate(&[error]))
+        })?,
+    };
+    let event = |kind: &str, object: Value| json::object([("type", kind.into()), ("object", object)]);
+    let shown = |kind: &str, object: &Object| event(kind, render(cluster, hub, call, object));
+    if since == 0 {
+        return Ok(chosen.objects(cluster)?.into_iter().map(|object| shown("ADDED", object)).collect());
+    }
+    let all = hub.key("", "");
+    let changes = match cluster.store.changes(&all, since) {
+        Ok(changes) => changes,
+        Err(oldest) => {
+            let status = Status::gone(&format!("too old resource version: {since} ({oldest})"));
+            return Ok(vec![event("ERROR", status.to_value())]);
+        }
+    };
+    let in_scope = changes.filter(|change| change.key.starts_with(&chosen.prefix));
+    let events = in_scope.filter_map(|Change { before, after, .. }| {
+        let [before, after] = [before, after].map(|object| object.as_ref().filter(|object| chosen.has(object)));
+        match (before, after) {
+            (None, Some(object)) => Some(shown("ADDED", object)),
+            (Some(_), Some(object)) => Some(shown("MODIFIED", object)),
+            // As it was before, in its old resourceVersion.
+            (Some(object), None) => Some(shown("DELETED", object)),
+            (None, None) => None,
+        }
+    });
     Ok(events.collect())
 }
 
@@ -143,6 +170,9 @@ impl Run<'_> {
         if let Some(subresource) = subresource
             && (subresource.verbs.is_empty() || subresource.name == "log")
         {
+            if subresource.name != "log" {
+                self.admit(admission::Operation::Connect, None, None)?;
+            }
             return self.connect(subresource.name);
         }
         let verb = match (method, info.name.is_empty()) {
@@ -159,18 +189,20 @@ impl Run<'_> {
             return self.scale(verb);
         }
         match verb {
-            // Each kind exports in its own way; to answer the plain object would be wrong.
-            "get" if matches!(query(self.call.query, "export"), "1" | "t" | "T" | "true" | "TRUE" | "True") => {
+            "get" if switch(self.call.query, "export") && subresource.is_some() => {
                 let name = crate::request::quote(resource.resource);
                 Err(Status::bad_request(format!("export of {name} is not supported")))
             }
             "get" => {
+                let export = switch(self.call.query, "export");
+                if !export {
+                    check_version(self.hub, &self.call)?;
+                }
                 let object = self.existing()?.ok_or_else(|| self.not_found())?;
-                Ok((200, self.render(&object)))
+                Ok((200, if export { self.export(&object) } else { self.render(&object) }))
             }
             "list" => {
-                let listed = list_objects(self.cluster, self.hub, &self.call)?;
-                let objects = listed.into_iter().map(|(_, object)| object.clone()).collect::<Vec<_>>();
+                let objects = list_objects(self.cluster, self.hub, &self.call)?;
                 Ok((200, self.render_list(&objects)))
             }
             "create" => self.create(),
@@ -228,6 +260,35 @@ impl Run<'_> {
         render(self.cluster, self.hub, &self.call, object)
     }
 
+    /// The object without what is this cluster's own of it; with all that can be kept where the request is for the `exact` one.
+    fn export(&self, object: &Object) -> Value {
+        let exact = switch(self.call.query, "exact");
+        let mut value = object.value.clone();
+        set(&mut value, &["metadata", "creationTimestamp"], Some(Value::Null));
+        let is_named_by_us = !text(&value, "metadata.generateName").is_empty();
+        for (key, goes) in [
+            ("uid", true),
+            ("deletionTimestamp", true),
+            ("resourceVersion", true),
+            ("namespace", !exact),
+            ("name", is_named_by_us && !exact),
+        ] {
+            if goes {
+                set(&mut value, &["metadata", key], None);
+            }
+        }
+        strategy::export(self.hub.kind, exact, &mut value, self.call.user);
+        let kept = value.clone();
+        let value = self.cluster.release.canonical(self.hub.api_version(), self.hub.kind, value).unwrap_or(kept);
+        let has_phase = member(&value, "status.phase").is_some();
+        let mut shown = self.render(&Rc::new(Object::new(value, None)));
+        if !has_phase && shown.get("status").is_some() {
+            // It is not read from etcd, and has no defaults.
+            set(&mut shown, &["status", "phase"], None);
+        }
+        shown
+    }
+
     fn render_list(&self, objects: &[Rc<Object>]) -> Value {
         let Call { resource, info, .. } = self.call;
         let items = objects.iter().map(|object| {
@@ -258,23 +319,35 @@ impl Run<'_> {
         object: Option<&mut Value>,
         old: Option<&Value>,
     ) -> Result<(), Status> {
-        let Call { resource, info, user, .. } = self.call;
-        let name = match operation {
-            admission::Operation::Create if info.subresource.is_empty() => "",
-            _ => &info.name,
-        };
-        let attributes = admission::Attributes {
-            operation,
-            user,
-            resource: Qualified { group: resource.group, name: resource.resource },
-            subresource: &info.subresource,
-            namespace: if resource.namespaced || resource.resource == "namespaces" { &info.namespace } else { "" },
-            name,
-            old,
-        };
-        let listers = admission::Listers { release: self.cluster.release, store: &self.cluster.store };
-        admission::admit(&self.cluster.admission, listers, &attributes, object, &mut self.admission)
+        admit(self.cluster, &self.call, operation, object, old, &mut self.admission)
     }
+}
+
+/// Asks the admission chain; mutating plugins change `object`.
+pub(super) fn admit(
+    cluster: &Cluster,
+    call: &Call<'_>,
+    operation: admission::Operation,
+    object: Option<&mut Value>,
+    old: Option<&Value>,
+    steps: &mut Vec<admission::Step>,
+) -> Result<(), Status> {
+    let Call { resource, info, user, .. } = *call;
+    let name = match operation {
+        admission::Operation::Create if info.subresource.is_empty() => "",
+        _ => &info.name,
+    };
+    let attributes = admission::Attributes {
+        operation,
+        user,
+        resource: Qualified { group: resource.group, name: resource.resource },
+        subresource: &info.subresource,
+        namespace: if resource.namespaced || resource.resource == "namespaces" { &info.namespace } else { "" },
+        name,
+        old,
+    };
+    let listers = admission::Listers { release: cluster.release, store: &cluster.store };
+    admission::admit(&cluster.admission, listers, &attributes, object, steps)
 }
 
 fn qualified_in(
@@ -294,36 +367,70 @@ fn read(entry: &Entry) -> Result<Rc<Object>, Status> {
     })
 }
 
-/// What a list request chooses.
-fn list_objects<'a>(
-    cluster: &'a Cluster,
-    hub: &ResourceType,
-    call: &Call<'_>,
-) -> Result<Vec<(&'a Entry, &'a Rc<Object>)>, Status> {
-    let labels = selector::Labels::parse(query(call.query, "labelSelector")).map_err(Status::bad_request)?;
-    let fields = query(call.query, "fieldSelector");
-    let resource = call.resource;
-    let fields = match fields {
-        "" => selector::Fields::default(),
-        text => selector::Fields::parse(text, resource.api_version(), resource.kind).map_err(Status::bad_request)?,
-    };
-    let name = &call.info.name;
-    let mut chosen = Vec::new();
-    for (_, entry) in cluster.store.range(&hub.key(&call.info.namespace, "")) {
-        let object = match &entry.object {
-            Ok(object) => object,
-            // Lists leave out what the transformers refuse, and fail on what is no object.
-            Err(Unreadable::Transform(_)) => continue,
-            Err(Unreadable::Decode(error)) => return Err(Status::unknown(error.clone())),
+/// What a list or a watch is about.
+struct Chosen<'a> {
+    prefix: String,
+    name: &'a str,
+    kind: &'static str,
+    labels: selector::Labels,
+    fields: selector::Fields,
+}
+
+impl<'a> Chosen<'a> {
+    fn parse(hub: &ResourceType, call: &Call<'a>) -> Result<Self, Status> {
+        let Call { resource, info, .. } = *call;
+        number(call.query, "timeoutSeconds")?;
+        let labels = selector::Labels::parse(query(call.query, "labelSelector")).map_err(Status::bad_request)?;
+        let fields = match query(call.query, "fieldSelector") {
+            "" => selector::Fields::default(),
+            _ if !info.name.is_empty() => {
+                let message = "both a name and a field selector provided; please provide one or the other.";
+                return Err(Status::bad_request(message));
+            }
+            text => {
+                selector::Fields::parse(text, resource.api_version(), resource.kind).map_err(Status::bad_request)?
+            }
         };
-        if (name.is_empty() || object.name() == name)
-            && labels.matches(member(&object.value, "metadata.labels"))
-            && fields.matches(resource.kind, &object.value)
-        {
-            chosen.push((entry, object));
-        }
+        let prefix = hub.key(&info.namespace, "");
+        Ok(Self { prefix, name: &info.name, kind: resource.kind, labels, fields })
     }
-    Ok(chosen)
+
+    /// Whether the object under one of its keys is.
+    fn has(&self, object: &Object) -> bool {
+        (self.name.is_empty() || object.name() == self.name)
+            && self.labels.matches(member(&object.value, "metadata.labels"))
+            && self.fields.matches(self.kind, &object.value)
+    }
+
+    /// What there is of it.
+    fn objects<'c>(&self, cluster: &'c Cluster) -> Result<Vec<&'c Rc<Object>>, Status> {
+        let mut objects = Vec::new();
+        for (_, entry) in cluster.store.range(&self.prefix) {
+            match &entry.object {
+                Ok(object) if self.has(object) => objects.push(object),
+                // Lists leave out what the transformers refuse, and fail on what is no object.
+                Ok(_) | Err(Unreadable::Transform(_)) => {}
+                Err(Unreadable::Decode(error)) => return Err(Status::unknown(error.clone())),
+            }
+        }
+        Ok(objects)
+    }
+}
+
+/// What a list request chooses.
+fn list_objects(cluster: &Cluster, hub: &ResourceType, call: &Call<'_>) -> Result<Vec<Rc<Object>>, Status> {
+    let chosen = Chosen::parse(hub, call)?;
+    check_version(hub, call)?;
+    Ok(chosen.objects(cluster)?.into_iter().cloned().collect())
+}
+
+/// A read that asks for a `resourceVersion` is answered by the watch cache, which wants a number. Events have none.
+fn check_version(hub: &ResourceType, call: &Call<'_>) -> Result<(), Status> {
+    match query(call.query, "resourceVersion") {
+        "" => Ok(()),
+        _ if hub.kind == "Event" => Ok(()),
+        version => parse_uint(version).map(drop).map_err(Status::unknown),
+    }
 }
 
 /// An object as the URL's version shows it, with its selfLink.
@@ -337,7 +444,8 @@ fn render(cluster: &Cluster, hub: &ResourceType, call: &Call<'_>, object: &Objec
         link.push_str("/namespaces/");
         link.push_str(&query_escape(namespace));
     }
-    for part in [resource.resource, object.name(), &info.subresource] {
+    let name = Some(object.name()).filter(|name| !name.is_empty()).unwrap_or(&info.name);
+    for part in [resource.resource, name, &info.subresource] {
         if !part.is_empty() {
             link.push('/');
             link.push_str(&query_escape(part));
@@ -401,6 +509,30 @@ fn order_metadata(metadata: &mut Map<String, Value>) {
 /// The first value of a query parameter, or `""`.
 fn query<'a>(query: &'a [(String, String)], name: &str) -> &'a str {
     query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+}
+
+/// A parameter that is a number; the error is that of `strconv.ParseInt`.
+fn number(query: &[(String, String)], name: &str) -> Result<Option<i64>, Status> {
+    let Some((_, text)) = query.iter().find(|(key, _)| key == name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|error| Status::bad_request(not_a_number("ParseInt", text, &error)))
+}
+
+/// A parameter that is on unless it says otherwise.
+fn switch(query: &[(String, String)], name: &str) -> bool {
+    let value = query.iter().find(|(key, _)| key == name);
+    value.is_some_and(|(_, value)| value != "0" && !value.eq_ignore_ascii_case("false"))
+}
+
+/// `strconv.ParseUint`.
+fn parse_uint(text: &str) -> Result<u64, String> {
+    let unsigned = if text.starts_with('+') { "" } else { text };
+    unsigned.parse().map_err(|error| not_a_number("ParseUint", text, &error))
+}
+
+fn not_a_number(function: &str, text: &str, error: &std::num::ParseIntError) -> String {
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    let what = if matches!(error.kind(), PosOverflow | NegOverflow) { "value out of range" } else { "invalid syntax" };
+    format!("strconv.{function}: parsing {}: {what}", crate::request::quote(text))
 }
 
 /// The member at a dotted path.

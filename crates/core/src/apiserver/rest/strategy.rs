@@ -161,6 +161,31 @@ pub fn prepare_for_create(kind: &str, object: &mut Value, user: &User) {
     }
 }
 
+/// Takes from an object that is exported what is this cluster's own.
+pub fn export(kind: &str, exact: bool, object: &mut Value, user: &User) {
+    let nothing = || Some(Value::Object(Map::new()));
+    match kind {
+        "LimitRange" | "PodTemplate" => {}
+        "Node" if exact => {}
+        "Node" => set(object, "status", nothing()),
+        "Service" => {
+            set(object, "status", nothing());
+            if exact {
+                return;
+            }
+            let is_node_port = text(object, "spec.type") == "NodePort";
+            let spec = part(object, "spec");
+            if text(spec, "clusterIP") != "None" {
+                set(spec, "clusterIP", Some("<unknown>".into()));
+            }
+            if let Some(Value::Array(ports)) = spec.get_mut("ports").filter(|_| is_node_port) {
+                ports.iter_mut().for_each(|port| set(port, "nodePort", None));
+            }
+        }
+        _ => prepare_for_create(kind, object, user),
+    }
+}
+
 /// Sets what follows from the name and UID of a new object: a job selects its own pods by them.
 pub fn complete(kind: &str, object: &mut Value) {
     if kind != "Job" || member(object, "spec.manualSelector") == Some(&Value::Bool(true)) {

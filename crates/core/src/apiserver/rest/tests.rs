@@ -21,7 +21,8 @@ fn world() -> World {
 fn cluster(world: &mut World) -> Cluster {
     let release = Release::find("1.7").unwrap();
     let authorizers = Authorizers::new(release, &[Mode::AlwaysAllow], None);
-    Cluster::new(release, Store::default(), format(world, "identity: {}"), authorizers, Vec::new(), world)
+    let settings = crate::apiserver::start::settings(&Default::default()).unwrap();
+    Cluster::new(release, settings, Store::default(), format(world, "identity: {}"), authorizers, Vec::new(), world)
 }
 
 /// How a server writes whose secrets have the one `provider`.
@@ -45,6 +46,21 @@ fn send(
     content_type: &str,
     body: &Value,
 ) -> Answer {
+    send_query(cluster, world, user, method, target, &[], content_type, body)
+}
+
+/// The same with a query.
+#[allow(clippy::too_many_arguments)]
+fn send_query(
+    cluster: &mut Cluster,
+    world: &mut World,
+    user: &User,
+    method: &str,
+    target: (&ResourceType, &str, &str, &str),
+    query: &[(String, String)],
+    content_type: &str,
+    body: &Value,
+) -> Answer {
     let (resource, namespace, name, subresource) = target;
     let info = RequestInfo {
         is_resource_request: true,
@@ -57,7 +73,7 @@ fn send(
         ..RequestInfo::default()
     };
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    let call = Call { resource, info: &info, method, user, query: &[], content_type, body: &body, origin: None };
+    let call = Call { resource, info: &info, method, user, query, content_type, body: &body, origin: None };
     handle(cluster, world, &call)
 }
 
@@ -177,6 +193,8 @@ fn a_cluster_is_loaded_as_found() {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": 1}}),
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": "u-1"},
                 "spec": {"containers": [{"name": "c", "image": "i"}]}, "status": {"phase": "Failed"}}),
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"},
+                "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}}),
         ],
     );
     assert_eq!(messages.len(), 3, "{messages:?}");
@@ -607,6 +625,27 @@ fn what_is_refused_is_told_with_its_field() {
         ),
         (
             "v1",
+            "Pod",
+            json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i",
+                "securityContext": {"privileged": true, "runAsUser": -1}}]}}),
+            "Pod \"p\" is invalid: [spec.containers[0].securityContext.privileged: Forbidden: disallowed by cluster policy, spec.containers[0].securityContext.runAsUser: Invalid value: -1: must be greater than or equal to 0]",
+        ),
+        (
+            "v1",
+            "Pod",
+            json!({"metadata": {"name": "p"}, "spec": {"containers": [container], "volumes": [
+                {"name": "s", "secret": {}}, {"name": "c", "configMap": {}}, {"name": "p", "persistentVolumeClaim": {}}]}}),
+            "Pod \"p\" is invalid: [spec.volumes[0].secret.secretName: Required value, spec.volumes[1].configMap.name: Required value, spec.volumes[2].persistentVolumeClaim.claimName: Required value]",
+        ),
+        (
+            "v1",
+            "Pod",
+            json!({"metadata": {"name": "p"}, "spec": {"hostNetwork": true, "hostAliases": [{"ip": "1.2.3.4"}], "imagePullSecrets": [{}],
+                "containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 80, "hostPort": 81}]}]}}),
+            "Pod \"p\" is invalid: [spec.containers[0].ports[0].containerPort: Invalid value: 80: must match `hostPort` when `hostNetwork` is true, spec: Forbidden: may not be set when `hostNetwork` is true]",
+        ),
+        (
+            "v1",
             "Service",
             json!({"metadata": {"name": "s"}, "spec": {}}),
             "Service \"s\" is invalid: spec.ports: Required value",
@@ -642,6 +681,141 @@ fn what_is_refused_is_told_with_its_field() {
         let shown = answer.result.unwrap_err().message;
         assert!(shown.starts_with(message), "{shown}");
     }
+}
+
+#[test]
+fn what_a_pods_update_may_not_change_is_told() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    let pods = cluster.release.resource_of("v1", "Pod").unwrap();
+    let with = |deadline: Value| {
+        let mut pod = pod("p", None);
+        pod["spec"]["activeDeadlineSeconds"] = deadline;
+        pod
+    };
+    let field = "Pod \"p\" is invalid: spec.activeDeadlineSeconds: Invalid value:";
+    send(&mut cluster, &mut world, &admin(), "POST", (pods, "n", "", ""), "", &with(json!(5))).result.unwrap();
+    for (deadline, expected) in [
+        (json!(9), Err(format!("{field} 9: must be less than or equal to previous value"))),
+        (Value::Null, Err(format!("{field} null: must not update from a positive integer to nil value"))),
+        (json!(4), Ok(200)),
+    ] {
+        let answer = send(&mut cluster, &mut world, &admin(), "PUT", (pods, "n", "p", ""), "", &with(deadline));
+        assert_eq!(answer.result.map(|(code, _)| code).map_err(|status| status.message), expected);
+    }
+}
+
+#[test]
+fn parameters_are_read_before_anything_is_done() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    load(
+        &mut cluster,
+        &mut world,
+        &[json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}})],
+    );
+    let config_maps = cluster.release.resource_of("v1", "ConfigMap").unwrap();
+    let abc = |function: &str| format!("strconv.{function}: parsing \"abc\": invalid syntax");
+    let uint = |text: &str, what: &str| Err((500, format!("strconv.ParseUint: parsing \"{text}\": {what}")));
+    let both = json!({"orphanDependents": true, "propagationPolicy": "Background"});
+    let conversion = "converting (url.Values).[]string.[]string to (v1.DeleteOptions).*v1.DeletionPropagation.v1.DeletionPropagation: \
+        couldn't copy '[]string' into 'v1.DeletionPropagation'; didn't understand types";
+    let cannot = " \"\" is invalid: : Invalid value: : OrphanDependents and DeletionPropagation cannot be both set";
+    let syntax = "invalid syntax";
+    let table = [
+        ("GET", "", "resourceVersion", "abc", Value::Null, Err((500, abc("ParseUint")))),
+        ("GET", "", "resourceVersion", "+1", Value::Null, uint("+1", syntax)),
+        (
+            "GET",
+            "",
+            "resourceVersion",
+            "99999999999999999999",
+            Value::Null,
+            uint("99999999999999999999", "value out of range"),
+        ),
+        ("GET", "", "resourceVersion", "0", Value::Null, Ok(200)),
+        ("GET", "", "timeoutSeconds", "abc", Value::Null, Err((400, abc("ParseInt")))),
+        (
+            "GET",
+            "",
+            "timeoutSeconds",
+            "",
+            Value::Null,
+            Err((400, "strconv.ParseInt: parsing \"\": invalid syntax".into())),
+        ),
+        ("GET", "c", "resourceVersion", "abc", Value::Null, Err((500, abc("ParseUint")))),
+        ("DELETE", "", "timeoutSeconds", "abc", Value::Null, Err((400, abc("ParseInt")))),
+        ("DELETE", "", "resourceVersion", "abc", Value::Null, Err((500, abc("ParseUint")))),
+        ("DELETE", "c", "gracePeriodSeconds", "abc", Value::Null, Err((400, abc("ParseInt")))),
+        ("DELETE", "c", "propagationPolicy", "Orphan", Value::Null, Err((400, conversion.into()))),
+        ("DELETE", "c", "", "", both, Err((422, cannot.into()))),
+        ("DELETE", "c", "orphanDependents", "False", Value::Null, Ok(200)),
+        ("DELETE", "c", "", "", Value::Null, Err((404, "configmaps \"c\" not found".into()))),
+    ];
+    for (method, name, parameter, value, body, expected) in table {
+        let query = [(parameter.to_owned(), value.to_owned())];
+        let target = (config_maps, "n", name, "");
+        let answer = send_query(&mut cluster, &mut world, &admin(), method, target, &query, "", &body);
+        let shown = answer.result.map(|(code, _)| code).map_err(|status| (status.code, status.message));
+        assert_eq!(shown, expected, "{method} {name} {parameter}={value}");
+    }
+}
+
+#[test]
+fn what_is_exported_is_of_no_cluster() {
+    let mut world = world();
+    let mut cluster = cluster(&mut world);
+    let release = cluster.release;
+    let named = json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "made-1", "generateName": "made-", "namespace": "n"}});
+    let mut service = json!({"kind": "Service", "apiVersion": "v1", "metadata": {"name": "s", "namespace": "n"},
+        "spec": {"type": "NodePort", "clusterIP": "10.0.0.9", "ports": [{"port": 80, "nodePort": 30080}]}});
+    service["status"] = json!({"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}});
+    let claim = json!({"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {"name": "v", "namespace": "n"},
+        "status": {"phase": "Bound"}});
+    let running = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p", "namespace": "n"},
+        "spec": {"containers": [{"name": "c", "image": "i"}]}, "status": {"phase": "Running", "hostIP": "1.2.3.4"}});
+    load(&mut cluster, &mut world, &[named, service, claim, running]);
+    let link = |rest: &str| format!("/api/v1/namespaces/n/{rest}");
+    let metadata = |value: Value| {
+        let mut value = value;
+        value["creationTimestamp"] = Value::Null;
+        value
+    };
+    for (kind, name, exact, path, expected) in [
+        (
+            "ConfigMap",
+            "made-1",
+            "",
+            "/metadata",
+            metadata(json!({"generateName": "made-", "selfLink": link("configmaps/made-1")})),
+        ),
+        (
+            "ConfigMap",
+            "made-1",
+            "true",
+            "/metadata",
+            metadata(
+                json!({"name": "made-1", "generateName": "made-", "namespace": "n", "selfLink": link("configmaps/made-1")}),
+            ),
+        ),
+        ("Service", "s", "", "/status", json!({"loadBalancer": {}})),
+        ("Service", "s", "", "/spec/clusterIP", json!("<unknown>")),
+        ("Service", "s", "", "/spec/ports/0", json!({"protocol": "TCP", "port": 80, "targetPort": 80})),
+        ("Service", "s", "1", "/spec/ports/0/nodePort", json!(30080)),
+        ("PersistentVolumeClaim", "v", "", "/status", json!({})),
+        ("Pod", "p", "", "/status", json!({"phase": "Pending", "qosClass": "BestEffort"})),
+    ] {
+        let query = [("export", "yes"), ("exact", exact)].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let query = if exact.is_empty() { &query[..1] } else { &query[..] };
+        let target = (release.resource_of("v1", kind).unwrap(), "n", name, "");
+        let answer = send_query(&mut cluster, &mut world, &admin(), "GET", target, query, "", &Value::Null);
+        assert_eq!(answer.result.unwrap().1.pointer(path), Some(&expected), "{kind} {exact} {path}");
+    }
+    let pods = release.resource_of("v1", "Pod").unwrap();
+    let query = [("export".to_owned(), String::new())];
+    let answer =
+        send_query(&mut cluster, &mut world, &admin(), "GET", (pods, "n", "p", "status"), &query, "", &Value::Null);
+    assert_eq!(answer.result.unwrap_err().message, "export of \"pods\" is not supported");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Metadata, RBAC and what tells users apart from nodes are complete. Of pods, services and volumes the shape is checked
 //! (names, images, ports, variables, mounts) and not each source of a volume; of workloads the selector and the template.
 
+use super::Settings;
 use super::names::{self, Rule};
 use super::selector::label_selector_matches;
 use super::{list, member, text};
@@ -25,14 +26,21 @@ pub fn name_rule(kind: &str) -> Rule {
 }
 
 /// All that is wrong with a new object.
-pub fn create(kind: &str, namespaced: bool, object: &Value) -> Vec<FieldError> {
+pub fn create(settings: &Settings, kind: &str, namespaced: bool, object: &Value) -> Vec<FieldError> {
     let mut errors = metadata(object, namespaced, name_rule(kind));
-    body(kind, object, &mut errors);
+    body(settings, kind, object, &mut errors);
     errors
 }
 
 /// All that is wrong with `new` in place of `old`; `repair` has run.
-pub fn update(kind: &str, subresource: &str, namespaced: bool, new: &Value, old: &Value) -> Vec<FieldError> {
+pub fn update(
+    settings: &Settings,
+    kind: &str,
+    subresource: &str,
+    namespaced: bool,
+    new: &Value,
+    old: &Value,
+) -> Vec<FieldError> {
     let mut errors = metadata(new, namespaced, Rule::Path);
     errors.extend(metadata_update(new, old));
     match (kind, subresource) {
@@ -51,14 +59,14 @@ pub fn update(kind: &str, subresource: &str, namespaced: bool, new: &Value, old:
         ("Secret", _) => {
             errors.extend(metadata_update(new, old));
             immutable(text(new, "type"), text(old, "type"), "type", &mut errors);
-            errors.extend(create(kind, namespaced, new));
+            errors.extend(create(settings, kind, namespaced, new));
         }
         ("ConfigMap" | "ServiceAccount", _) => {
             errors.extend(metadata_update(new, old));
-            errors.extend(create(kind, namespaced, new));
+            errors.extend(create(settings, kind, namespaced, new));
         }
         _ => {
-            errors.extend(create(kind, namespaced, new));
+            errors.extend(create(settings, kind, namespaced, new));
             errors.extend(metadata_update(new, old));
             match kind {
                 "Pod" => pod_update(new, old, &mut errors),
@@ -201,7 +209,7 @@ fn go_strings(values: &[Value]) -> String {
     format!("[]string{{{}}}", quoted.join(", "))
 }
 
-fn body(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
+fn body(settings: &Settings, kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
     match kind {
         "Role" | "ClusterRole" => {
             for (index, rule) in list(object, "rules").iter().enumerate() {
@@ -233,7 +241,7 @@ fn body(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
         }
         "Pod" => {
             if let Some(spec) = member(object, "spec") {
-                pod_spec(spec, "spec", errors);
+                pod_spec(settings, spec, "spec", errors);
                 for field in ["containers", "initContainers"] {
                     for (index, container) in list(spec, field).iter().enumerate() {
                         let image = text(container, "image");
@@ -245,9 +253,9 @@ fn body(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
                 }
             }
         }
-        "PodTemplate" => template(object, "template", errors),
+        "PodTemplate" => template(settings, object, "template", errors),
         "ReplicationController" | "ReplicaSet" | "Deployment" | "DaemonSet" | "StatefulSet" | "Job" => {
-            workload(kind, object, errors);
+            workload(settings, kind, object, errors);
         }
         "Service" => service(object, errors),
         "Event" => {
@@ -426,6 +434,14 @@ fn service(object: &Value, errors: &mut Vec<FieldError>) {
         let kinds = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
         errors.push(FieldError::not_supported("spec.type", kind, &kinds));
     }
+    for (index, port) in ports.iter().enumerate() {
+        let node_port = member(port, "nodePort").and_then(Value::as_i64).unwrap_or(0);
+        if kind == "ClusterIP" && node_port != 0 {
+            let detail = "may not be used when `type` is 'ClusterIP'";
+            let field = format!("spec.ports[{index}].nodePort");
+            errors.push(FieldError::invalid_value(field, &node_port.to_string(), detail));
+        }
+    }
 }
 
 fn port_number(object: &Value, key: &str, field: &str, errors: &mut Vec<FieldError>) {
@@ -437,14 +453,18 @@ fn port_number(object: &Value, key: &str, field: &str, errors: &mut Vec<FieldErr
 }
 
 fn nonnegative(object: &Value, field: &str, errors: &mut Vec<FieldError>) {
-    let number = member(object, field).and_then(Value::as_i64).unwrap_or(0);
+    nonnegative_at(object, field, field, errors);
+}
+
+fn nonnegative_at(object: &Value, path: &str, field: &str, errors: &mut Vec<FieldError>) {
+    let number = member(object, path).and_then(Value::as_i64).unwrap_or(0);
     if number < 0 {
         let detail = "must be greater than or equal to 0";
         errors.push(FieldError::invalid_value(field, &number.to_string(), detail));
     }
 }
 
-fn template(object: &Value, path: &str, errors: &mut Vec<FieldError>) {
+fn template(settings: &Settings, object: &Value, path: &str, errors: &mut Vec<FieldError>) {
     for (field, value) in [("labels", "metadata.labels"), ("annotations", "metadata.annotations")] {
         for (key, value) in entries(object, &format!("{path}.{value}")) {
             let field = format!("{path}.{field}");
@@ -457,10 +477,10 @@ fn template(object: &Value, path: &str, errors: &mut Vec<FieldError>) {
         }
     }
     let path = format!("{path}.spec");
-    pod_spec(member(object, &path).unwrap_or(&Value::Null), &path, errors);
+    pod_spec(settings, member(object, &path).unwrap_or(&Value::Null), &path, errors);
 }
 
-fn workload(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
+fn workload(settings: &Settings, kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
     let selector = member(object, "spec.selector");
     let labels = member(object, "spec.template.metadata.labels");
     let mismatch = |matches: bool, errors: &mut Vec<FieldError>| {
@@ -486,7 +506,7 @@ fn workload(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
             for field in ["spec.parallelism", "spec.completions", "spec.activeDeadlineSeconds"] {
                 nonnegative(object, field, errors);
             }
-            template(object, "spec.template", errors);
+            template(settings, object, "spec.template", errors);
             restart(&["OnFailure", "Never"], errors);
             match selector {
                 Some(selector) => mismatch(label_selector_matches(selector, labels), errors),
@@ -533,16 +553,21 @@ fn workload(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
             }
         }
     }
-    template(object, "spec.template", errors);
+    template(settings, object, "spec.template", errors);
     restart(&["Always"], errors);
 }
 
-fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+fn pod_spec(settings: &Settings, spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
     let mut volumes = SortedSet::new();
     for (index, volume) in list(spec, "volumes").iter().enumerate() {
         let field = format!("{path}.volumes[{index}].name");
         let name = text(volume, "name");
         let before = errors.len();
+        for (source, key) in [("secret", "secretName"), ("persistentVolumeClaim", "claimName"), ("configMap", "name")] {
+            if volume.get(source).is_some_and(|source| text(source, key).is_empty()) {
+                errors.push(FieldError::required(format!("{path}.volumes[{index}].{source}.{key}"), ""));
+            }
+        }
         if name.is_empty() {
             errors.push(FieldError::required(&*field, ""));
         } else {
@@ -560,10 +585,10 @@ fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::required(format!("{path}.containers"), ""));
     }
     for (index, container) in list(spec, "containers").iter().enumerate() {
-        self::container(container, &format!("{path}.containers[{index}]"), &volumes, &mut seen, errors);
+        self::container(settings, container, &format!("{path}.containers[{index}]"), &volumes, &mut seen, errors);
     }
     for (index, container) in list(spec, "initContainers").iter().enumerate() {
-        self::container(container, &format!("{path}.initContainers[{index}]"), &volumes, &mut seen, errors);
+        self::container(settings, container, &format!("{path}.initContainers[{index}]"), &volumes, &mut seen, errors);
     }
     let restart = text(spec, "restartPolicy");
     if !matches!(restart, "Always" | "OnFailure" | "Never") {
@@ -585,10 +610,8 @@ fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
         reasons(&format!("{path}.nodeSelector"), key, names::qualified(key), errors);
         reasons(&format!("{path}.nodeSelector"), value, names::label_value(value), errors);
     }
-    for (index, secret) in list(spec, "imagePullSecrets").iter().enumerate() {
-        if text(secret, "name").is_empty() {
-            errors.push(FieldError::required(format!("{path}.imagePullSecrets[{index}].name"), ""));
-        }
+    if member(spec, "hostNetwork") == Some(&Value::Bool(true)) {
+        host_network(spec, path, errors);
     }
     for (key, check) in [
         ("serviceAccountName", names::subdomain as fn(&str) -> Vec<String>),
@@ -614,7 +637,26 @@ fn pod_spec(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// The host's network has no other ports than the containers'.
+fn host_network(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let number = |port: &Value, key: &str| member(port, key).and_then(Value::as_i64).unwrap_or(0);
+    for (index, container) in list(spec, "containers").iter().enumerate() {
+        for (at, port) in list(container, "ports").iter().enumerate() {
+            let inside = number(port, "containerPort");
+            if inside != number(port, "hostPort") {
+                let field = format!("{path}.containers[{index}].ports[{at}].containerPort");
+                let detail = "must match `hostPort` when `hostNetwork` is true";
+                errors.push(FieldError::invalid_value(field, &inside.to_string(), detail));
+            }
+        }
+    }
+    if !list(spec, "hostAliases").is_empty() {
+        errors.push(FieldError::forbidden(path, "may not be set when `hostNetwork` is true"));
+    }
+}
+
 fn container<'a>(
+    settings: &Settings,
     container: &'a Value,
     path: &str,
     volumes: &SortedSet<&str>,
@@ -682,6 +724,10 @@ fn container<'a>(
             other => FieldError::not_supported(field("imagePullPolicy"), other, &["Always", "IfNotPresent", "Never"]),
         });
     }
+    if member(container, "securityContext.privileged") == Some(&Value::Bool(true)) && !settings.allow_privileged {
+        errors.push(FieldError::forbidden(field("securityContext.privileged"), "disallowed by cluster policy"));
+    }
+    nonnegative_at(container, "securityContext.runAsUser", &field("securityContext.runAsUser"), errors);
 }
 
 fn pod_update(new: &Value, old: &Value, errors: &mut Vec<FieldError>) {
@@ -690,6 +736,21 @@ fn pod_update(new: &Value, old: &Value, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::forbidden(field, "pod updates may not add or remove containers"));
             return;
         }
+    }
+    let deadline = |pod: &Value| member(pod, "spec.activeDeadlineSeconds").and_then(Value::as_i64);
+    let (field, largest) = ("spec.activeDeadlineSeconds", i64::from(i32::MAX));
+    let refused = match (deadline(old), deadline(new)) {
+        (_, Some(new)) if !(0..=largest).contains(&new) => Some((new, "must be between 0 and 2147483647, inclusive")),
+        (Some(old), Some(new)) if old < new => Some((new, "must be less than or equal to previous value")),
+        _ => None,
+    };
+    if let Some((new, detail)) = refused {
+        errors.push(FieldError::invalid_value(field, &new.to_string(), detail));
+        return;
+    }
+    if deadline(old).is_some() && deadline(new).is_none() {
+        let detail = "must not update from a positive integer to nil value";
+        errors.push(FieldError::invalid_value(field, "null", detail));
     }
     // What may change is taken from the old one, and then nothing may differ.
     let mut munged = member(new, "spec").cloned().unwrap_or_default();

@@ -88,12 +88,12 @@ impl Run<'_> {
         }
         strategy::complete(kind, &mut object);
         let name = text(&object, "metadata.name").to_owned();
-        let errors = validation::create(kind, self.hub.namespaced, &object);
+        let errors = validation::create(&self.cluster.settings, kind, self.hub.namespaced, &object);
         if !errors.is_empty() {
             return Err(Status::invalid(self.qualified_kind(), &name, &errors));
         }
         if kind == "Service" {
-            services::allocate(self.cluster, self.hub, &mut object, self.world)?;
+            services::allocate(self.cluster, self.hub, &mut object, None, self.world)?;
         }
         if !matches!(text(&object, "metadata.resourceVersion"), "" | "0") {
             return Err(Status::unknown("resourceVersion should not be set on objects to be created"));
@@ -179,12 +179,7 @@ impl Run<'_> {
         self.admit(Operation::Update, Some(&mut object), Some(old_value))?;
         self.check_escalation(&object)?;
         let version = text(&object, "metadata.resourceVersion").to_owned();
-        let version = if version.is_empty() {
-            0
-        } else {
-            let wrong = |_| format!("strconv.ParseUint: parsing {}: invalid syntax", crate::request::quote(&version));
-            version.parse::<u64>().map_err(wrong).map_err(Status::unknown)?
-        };
+        let version = if version.is_empty() { 0 } else { super::parse_uint(&version).map_err(Status::unknown)? };
         let Some(old) = old else {
             if !strategy::creates_on_update(kind) {
                 return Err(self.not_found());
@@ -203,6 +198,9 @@ impl Run<'_> {
             return Err(Status::modified(self.qualified(), &name));
         }
         self.before_update(&mut object, &old)?;
+        if kind == "Service" && self.call.info.subresource.is_empty() {
+            services::allocate(self.cluster, self.hub, &mut object, Some(&old.value), self.world)?;
+        }
         let key = self.key(&name);
         // The last finalizer is gone, and the object was only waiting for that.
         if list(&object, "metadata.finalizers").is_empty()
@@ -256,8 +254,9 @@ impl Run<'_> {
                 set(object, &["metadata", key], Some(kept.clone()));
             }
         }
-        let errors =
-            validation::update(self.hub.kind, &self.call.info.subresource, self.hub.namespaced, object, old_value);
+        let (kind, namespaced) = (self.hub.kind, self.hub.namespaced);
+        let subresource = &self.call.info.subresource;
+        let errors = validation::update(&self.cluster.settings, kind, subresource, namespaced, object, old_value);
         if errors.is_empty() {
             Ok(())
         } else {
