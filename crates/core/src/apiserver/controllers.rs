@@ -10,10 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::cluster::{Cluster, set_condition};
-use super::rest::{fill_system_fields, generate_name, list, member, remove_dependents, set, text};
+use super::rest::{fill_system_fields, generate_name, list, member, part_from_owners, set, text};
 use crate::authentication::service_account;
 use crate::manifest::{Map, Object, Value, json};
-use crate::sort::SortedMap;
+use crate::sort::{SortedMap, SortedSet};
 use crate::storage::Entry;
 use crate::world::{World, time};
 
@@ -25,6 +25,14 @@ impl Cluster {
             let touched = self.take_touched();
             if touched.is_empty() {
                 return;
+            }
+            let is_gone = |(key, removed): (&String, &Option<Rc<Object>>)| {
+                let removed = removed.as_ref().filter(|_| self.store.get(key).is_none())?;
+                Some(removed.uid().to_owned())
+            };
+            let gone: SortedSet<String> = touched.iter().filter_map(is_gone).collect();
+            if !gone.is_empty() {
+                part_from_owners(self, &gone, false);
             }
             for (key, removed) in touched {
                 match (self.store.get(&key).map(|entry| entry.object.clone()), removed) {
@@ -102,9 +110,8 @@ impl Cluster {
         if others.len() == finalizers.len() {
             return;
         }
-        if finalizers.iter().any(|finalizer| finalizer == "foregroundDeletion") {
-            remove_dependents(self, object);
-        }
+        let orphan = finalizers.iter().any(|finalizer| finalizer == "orphan");
+        part_from_owners(self, &SortedSet::from_iter([object.uid().to_owned()]), orphan);
         if others.is_empty() {
             self.remove(key);
             return;

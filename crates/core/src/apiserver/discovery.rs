@@ -155,7 +155,9 @@ pub(super) fn health(path: &str, verbose: bool, rbac: bool) -> Option<String> {
 
 /// Whether the real server has a text at `path` that nothing here stands in for.
 pub(super) fn is_served_elsewhere(path: &str) -> bool {
-    ELSEWHERE.contains(&path) || ["/debug/pprof/", "/swaggerapi/"].iter().any(|prefix| path.starts_with(prefix))
+    ELSEWHERE.contains(&path)
+        || path == "/logs/"
+        || ["/debug/pprof/", "/swaggerapi/"].iter().any(|prefix| path.starts_with(prefix))
 }
 
 /// `/`: the paths of all three servers.

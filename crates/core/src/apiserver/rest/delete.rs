@@ -6,7 +6,9 @@ use super::{Outcome, Run, list, list_objects, member, number, set, strategy, swi
 use crate::admission::Operation;
 use crate::apiserver::cluster::Cluster;
 use crate::manifest::{Map, Object, Value, json};
+use crate::sort::SortedSet;
 use crate::status::{FieldError, Qualified, Status};
+use crate::storage::Entry;
 use crate::world::time;
 
 /// `metav1.DeleteOptions`.
@@ -276,19 +278,25 @@ impl Run<'_> {
     }
 }
 
-/// The garbage collector's part: what only `owner` owned goes with it.
-pub fn remove_dependents(cluster: &mut Cluster, owner: &Object) {
-    let owned = |object: &Rc<Object>| {
+/// The garbage collector's part where owners of these UIDs go: what they own is theirs no longer, and goes with them where it
+/// has no other owner, unless it is to stay an orphan.
+pub fn part_from_owners(cluster: &mut Cluster, owners: &SortedSet<String>, orphan: bool) {
+    let is_gone = |reference: &Value| owners.contains(text(reference, "uid"));
+    let owned = |(key, entry): (&str, &Entry)| {
+        let object = entry.object.as_ref().ok()?;
         let references = list(&object.value, "metadata.ownerReferences");
-        references.iter().any(|reference| text(reference, "uid") == owner.uid()) && references.len() == 1
+        references.iter().any(is_gone).then(|| (key.to_owned(), object.clone()))
     };
-    let keys: Vec<String> = cluster
-        .store
-        .range("/registry/")
-        .filter(|(_, entry)| entry.object.as_ref().is_ok_and(owned))
-        .map(|(key, _)| key.to_owned())
-        .collect();
-    for key in keys {
-        cluster.remove(&key);
+    for (key, object) in cluster.store.range("/registry/").filter_map(owned).collect::<Vec<_>>() {
+        let mut kept = list(&object.value, "metadata.ownerReferences").to_vec();
+        kept.retain(|reference| !is_gone(reference));
+        if kept.is_empty() && !orphan {
+            cluster.remove(&key);
+            continue;
+        }
+        let kept = (!kept.is_empty()).then(|| kept.into());
+        let mut object = Object::clone(&object);
+        set(&mut object.value, &["metadata", "ownerReferences"], kept);
+        cluster.put(&key, object);
     }
 }

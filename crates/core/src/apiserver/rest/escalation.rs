@@ -76,6 +76,7 @@ impl Run<'_> {
         let rules = self.cluster.authorizers.informers().rbac().rules_of(role_ref, namespace);
         rules.map(|rules| Granted::Rules(rules.to_vec())).map_err(|error| match resource {
             "" => Status::unknown(error),
+            _ if bind.api_group != GROUP => Status::unknown(error),
             resource => Status::not_found(Qualified { group: GROUP, name: resource }, name),
         })
     }

@@ -32,7 +32,7 @@ mod validation;
 mod write;
 
 pub(super) use convert::to_hub;
-pub(super) use delete::remove_dependents;
+pub(super) use delete::part_from_owners;
 pub use services::Ranges;
 pub(super) use services::{address_range, allocate, port_range};
 pub(super) use strategy::{complete, prepare_for_create};

@@ -576,6 +576,15 @@ fn nobody_grants_what_he_does_not_have() {
             rbac("ClusterRoleBinding", "none", binding("none")),
             Err(format!("clusterroles.{group} \"none\" not found")),
         ),
+        (
+            "clusterrolebindings",
+            rbac(
+                "ClusterRoleBinding",
+                "foreign",
+                json!({"roleRef": {"apiGroup": "foo", "kind": "ClusterRole", "name": "reader"}}),
+            ),
+            Err("unsupported role reference kind: {\"foo\" \"ClusterRole\"}".to_owned()),
+        ),
     ];
     let release = cluster.release;
     for (resource, body, expected) in table {
@@ -600,6 +609,11 @@ fn what_is_refused_is_told_with_its_field() {
     let workload = |selector: Value, labels: Value, spec: Value| {
         json!({"metadata": {"name": "w"}, "spec": {"selector": selector,
             "template": {"metadata": {"labels": labels}, "spec": spec}}})
+    };
+    let certificate = |kind: &str| {
+        use base64::Engine as _;
+        let text = format!("-----BEGIN {kind}-----\nYW\nI=\n-----END {kind}-----\n");
+        base64::engine::general_purpose::STANDARD.encode(text)
     };
     let container = json!({"name": "c", "image": "i"});
     let app = || json!({"matchLabels": {"app": "a"}});
@@ -667,6 +681,24 @@ fn what_is_refused_is_told_with_its_field() {
             "Deployment",
             workload(app(), json!({"app": "a"}), json!({"containers": [], "restartPolicy": "Never"})),
             "Deployment.extensions \"w\" is invalid: [spec.template.spec.containers: Required value, spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: Always]",
+        ),
+        (
+            "certificates.k8s.io/v1beta1",
+            "CertificateSigningRequest",
+            json!({"metadata": {"name": "Any:name"}, "spec": {"request": "YWI=", "usages": []}}),
+            "CertificateSigningRequest.certificates.k8s.io \"Any:name\" is invalid: [spec.request: Invalid value: []byte{0x61, 0x62}: PEM block type must be CERTIFICATE REQUEST, spec.usages: Required value: usages must be provided]",
+        ),
+        (
+            "certificates.k8s.io/v1beta1",
+            "CertificateSigningRequest",
+            json!({"metadata": {"name": "c"}, "spec": {"request": certificate("CERTIFICATE"), "usages": ["any"]}}),
+            "CertificateSigningRequest.certificates.k8s.io \"c\" is invalid: spec.request: Invalid value: []byte{0x2d, ",
+        ),
+        (
+            "certificates.k8s.io/v1beta1",
+            "CertificateSigningRequest",
+            json!({"metadata": {"name": "c"}, "spec": {"request": certificate("CERTIFICATE REQUEST"), "usages": []}}),
+            "CertificateSigningRequest.certificates.k8s.io \"c\" is invalid: spec.usages: Required value",
         ),
         (
             "batch/v1",

@@ -2,13 +2,14 @@
 //!
 //! Behaviour: `apimachinery/pkg/api/validation/objectmeta.go`, `pkg/api/validation/validation.go`, `pkg/apis/rbac/validation/validation.go`.
 //! Metadata, RBAC and what tells users apart from nodes are complete. Of pods, services and volumes the shape is checked
-//! (names, images, ports, variables, mounts) and not each source of a volume; of workloads the selector and the template.
+//! (names, images, ports, variables, mounts) and not each source of a volume; of workloads the selector and the template; of
+//! certificate requests what they are, and not what they say.
 
 use super::Settings;
 use super::names::{self, Rule};
 use super::selector::label_selector_matches;
 use super::{list, member, text};
-use crate::manifest::Value;
+use crate::manifest::{Value, base64};
 use crate::request::quote;
 use crate::sort::SortedSet;
 use crate::status::FieldError;
@@ -20,7 +21,13 @@ pub fn name_rule(kind: &str) -> Rule {
     match kind {
         "Namespace" => Rule::Label,
         "Service" => Rule::Label1035,
-        "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" | "Event" | "APIService" => Rule::Path,
+        "Role"
+        | "ClusterRole"
+        | "RoleBinding"
+        | "ClusterRoleBinding"
+        | "Event"
+        | "APIService"
+        | "CertificateSigningRequest" => Rule::Path,
         _ => Rule::Subdomain,
     }
 }
@@ -257,6 +264,19 @@ fn body(settings: &Settings, kind: &str, object: &Value, errors: &mut Vec<FieldE
         "ReplicationController" | "ReplicaSet" | "Deployment" | "DaemonSet" | "StatefulSet" | "Job" => {
             workload(settings, kind, object, errors);
         }
+        "CertificateSigningRequest" => {
+            let bytes = base64::decode(text(object, "spec.request").as_bytes()).unwrap_or_default();
+            if !is_certificate_request(&String::from_utf8_lossy(&bytes)) {
+                let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:#x}")).collect();
+                let value =
+                    if bytes.is_empty() { "[]byte(nil)".to_owned() } else { format!("[]byte{{{}}}", hex.join(", ")) };
+                let detail = "PEM block type must be CERTIFICATE REQUEST";
+                errors.push(FieldError::invalid_value("spec.request", &value, detail));
+            }
+            if list(object, "spec.usages").is_empty() {
+                errors.push(FieldError::required("spec.usages", "usages must be provided"));
+            }
+        }
         "Service" => service(object, errors),
         "Event" => {
             let (namespace, involved) = (text(object, "metadata.namespace"), text(object, "involvedObject.namespace"));
@@ -386,14 +406,28 @@ fn secret(object: &Value, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Whether the first PEM block of `text` is of the right type. What is in it, and its signature, nobody looks at.
+fn is_certificate_request(text: &str) -> bool {
+    let mut rest = text;
+    while let Some((_, begun)) = rest.split_once("-----BEGIN ") {
+        rest = begun;
+        let Some((kind, body)) = begun.split_once("-----") else { continue };
+        let Some((body, _)) = body.split_once(&format!("-----END {kind}-----")) else { continue };
+        let body: Vec<u8> = body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        if base64::decode(&body).is_ok() {
+            return kind == "CERTIFICATE REQUEST";
+        }
+    }
+    false
+}
+
 fn docker_config(object: &Value, key: &str, errors: &mut Vec<FieldError>) {
-    use base64::Engine as _;
     let field = format!("data[{key}]");
     let Some((_, value)) = entries(object, "data").find(|(candidate, _)| *candidate == key) else {
         errors.push(FieldError::required(field, ""));
         return;
     };
-    let bytes = base64::engine::general_purpose::STANDARD.decode(value).unwrap_or_default();
+    let bytes = base64::decode(value.as_bytes()).unwrap_or_default();
     let parsed = crate::manifest::json::parse(&String::from_utf8_lossy(&bytes));
     let error = match parsed {
         Ok(Value::Object(_) | Value::Null) => return,
