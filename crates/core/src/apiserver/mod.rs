@@ -9,6 +9,7 @@ mod discovery;
 mod filters;
 pub mod flags;
 mod negotiation;
+mod partial;
 #[cfg(test)]
 mod recorded;
 pub mod rest;

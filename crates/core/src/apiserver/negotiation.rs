@@ -2,6 +2,7 @@
 //!
 //! Behaviour: `apiserver/pkg/endpoints/handlers/negotiation`, `goautoneg`, and the routes of `go-restful` in front of them.
 
+use super::partial::Partial;
 use super::wire::Reply;
 use crate::audit::Written;
 use crate::manifest::{Value, float, json, yaml};
@@ -26,6 +27,8 @@ pub(super) type Fractions<'a> = &'a dyn Fn(&Value) -> Nanos;
 pub(super) struct Encoding {
     media_type: &'static str,
     pretty: bool,
+    /// What is sent instead of the object.
+    pub(super) partial: Option<Partial>,
 }
 
 struct Clause<'a> {
@@ -43,7 +46,7 @@ pub(super) fn negotiate(request: &Request, url: &Url) -> Option<Encoding> {
         pretty => matches!(pretty, "1" | "t" | "T" | "true" | "TRUE" | "True"),
     };
     if accept.is_empty() {
-        return Some(Encoding { media_type: "application/json", pretty: human });
+        return Some(Encoding { media_type: "application/json", pretty: human, partial: None });
     }
     for clause in clauses(accept) {
         let matching = MEDIA_TYPES.iter().find(|media_type| {
@@ -53,9 +56,19 @@ pub(super) fn negotiate(request: &Request, url: &Url) -> Option<Encoding> {
         });
         if let Some(media_type) = matching {
             let mut pretty = human;
+            let target = |wanted: &str| {
+                let given = clause.parameters.iter().rev().find(|(name, _)| *name == wanted);
+                given.map(|(_, value)| *value)
+            };
+            let target = ["as", "g", "v"].map(target);
+            let partial = match target.map(Option::unwrap_or_default) {
+                _ if target.iter().all(Option::is_none) => None,
+                // The other forms of these have no codec here.
+                _ if *media_type == PROTOBUF => return None,
+                [kind, group, version] => Some(Partial::parse(kind, group, version)?),
+            };
             for (name, value) in clause.parameters {
                 match name {
-                    "as" | "g" | "v" => return None,
                     "stream" if !value.is_empty() && (value != "watch" || *media_type == YAML) => {
                         return None;
                     }
@@ -64,7 +77,7 @@ pub(super) fn negotiate(request: &Request, url: &Url) -> Option<Encoding> {
                     _ => {}
                 }
             }
-            return Some(Encoding { media_type, pretty });
+            return Some(Encoding { media_type, pretty, partial });
         }
     }
     None
@@ -144,6 +157,7 @@ impl Encoding {
     /// Sends the beginning of a watch, over a connection that would stay open; `None` in a form without streams.
     pub(super) fn stream(self, events: &[Value], release: &Release, fractions: Fractions<'_>) -> Option<Reply> {
         let (media_type, body) = match self.media_type {
+            _ if self.partial.is_some() => return None,
             YAML => return None,
             PROTOBUF => {
                 let frames = events.iter().map(|event| {
@@ -188,6 +202,11 @@ mod tests {
             ("application/*", "", "/", "application/json"),
             ("text/html", "", "/", "none"),
             ("application/json;as=Table;v=v1;g=meta.k8s.io", "", "/", "none"),
+            ("application/json;as=Table;v=v1;g=meta.k8s.io, application/json", "", "/", "none"),
+            ("application/json;as=Table;v=v1alpha1;g=meta.k8s.io, application/json", "", "/", "Table"),
+            ("application/yaml;as=PartialObjectMetadata;v=v1alpha1;g=meta.k8s.io", "", "/", "Metadata"),
+            ("application/json;as=PartialObjectMetadataList;v=v1alpha1;g=meta.k8s.io", "", "/", "MetadataList"),
+            ("application/json;v=v1alpha1;g=meta.k8s.io", "", "/", "none"),
             ("application/json;stream=watch", "", "/", "application/json"),
             ("application/yaml;stream=watch", "", "/", "none"),
             ("application/vnd.kubernetes.protobuf", "curl/7.5", "/", "application/vnd.kubernetes.protobuf pretty"),
@@ -200,7 +219,8 @@ mod tests {
             let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let request = Request { headers, ..Request::default() };
             let found = match negotiate(&request, &Url::parse(uri).unwrap()) {
-                Some(Encoding { media_type, pretty: true }) => format!("{media_type} pretty"),
+                Some(Encoding { partial: Some(partial), .. }) => format!("{partial:?}"),
+                Some(Encoding { media_type, pretty: true, .. }) => format!("{media_type} pretty"),
                 Some(Encoding { media_type, .. }) => media_type.to_owned(),
                 None => "none".to_owned(),
             };
@@ -209,6 +229,7 @@ mod tests {
                 route_accepts(&request),
                 expected != "none" && !matches!(accept, "*" | "application/*")
                     || accept.contains(";as=")
+                    || accept.contains(";v=")
                     || accept.starts_with("application/yaml;s"),
                 "{accept}"
             );

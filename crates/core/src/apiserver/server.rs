@@ -345,7 +345,15 @@ impl Server {
             return Reply::new(204, &[], "");
         }
         let Some(encoding) = encoding else { return negotiation::not_acceptable() };
-        trail.response_object(&mut object, status);
+        match (encoding.partial, resource) {
+            (None, _) => trail.response_object(&mut object, status),
+            // What is made of the object is not recorded, and errors have no such form.
+            (Some(partial), Some(resource)) if status < 300 => match partial.of(&object, resource, info, url) {
+                Some(partial) => object = partial,
+                None => return negotiation::not_acceptable(),
+            },
+            _ => return negotiation::not_acceptable(),
+        }
         let fractions = |metadata: &Value| resource.map(|it| rest::fractions(&self.cluster, it, metadata));
         encoding.write(status, &object, self.cluster.release, &|metadata| fractions(metadata).unwrap_or_default())
     }

@@ -843,11 +843,14 @@ fn what_is_exported_is_of_no_cluster() {
         let answer = send_query(&mut cluster, &mut world, &admin(), "GET", target, query, "", &Value::Null);
         assert_eq!(answer.result.unwrap().1.pointer(path), Some(&expected), "{kind} {exact} {path}");
     }
-    let pods = release.resource_of("v1", "Pod").unwrap();
-    let query = [("export".to_owned(), String::new())];
-    let answer =
-        send_query(&mut cluster, &mut world, &admin(), "GET", (pods, "n", "p", "status"), &query, "", &Value::Null);
-    assert_eq!(answer.result.unwrap_err().message, "export of \"pods\" is not supported");
+    for (api_version, kind, subresource, resource) in
+        [("v1", "Pod", "status", "pods"), ("rbac.authorization.k8s.io/v1beta1", "Role", "", "roles")]
+    {
+        let query = [("export".to_owned(), String::new())];
+        let target = (release.resource_of(api_version, kind).unwrap(), "n", "p", subresource);
+        let answer = send_query(&mut cluster, &mut world, &admin(), "GET", target, &query, "", &Value::Null);
+        assert_eq!(answer.result.unwrap_err().message, format!("export of \"{resource}\" is not supported"));
+    }
 }
 
 #[test]
