@@ -25,12 +25,18 @@ test("the documentation shows its stored output, then the live playground", () =
     await page.keyboard.press("ControlOrMeta+a");
     await page.keyboard.insertText("kubectl get nodes --as reader");
     await frame.getByRole("heading", { name: /reader may not list nodes/ }).waitFor();
+    const inside = page.frames().at(-1);
+    const ground = () => inside.evaluate(() => getComputedStyle(window.document.body).backgroundColor);
+    const grounds = [await ground()];
     for (const scheme of ["dark", "light"]) {
       await page.evaluate((scheme) => {
         window.document.documentElement.style.colorScheme = scheme;
       }, scheme);
-      await page.frames().at(-1).waitForFunction((scheme) => getComputedStyle(window.document.documentElement).colorScheme === scheme, scheme);
+      await inside.waitForFunction((scheme) => getComputedStyle(window.document.documentElement).colorScheme === scheme, scheme);
+      grounds.push(await ground());
     }
+    assert.equal(grounds[2], grounds[0]);
+    assert.notEqual(grounds[1], grounds[0]);
     await frame.getByRole("heading", { name: /reader may not list nodes/ }).waitFor();
     // The host's styles do not reach in, and the page's do not reach out.
     assert.equal(await page.locator("main h1").evaluate((heading) => getComputedStyle(heading).fontFamily.includes("system-ui")), true);
@@ -142,7 +148,7 @@ test("a link says what is secret in it, and can leave it out", () =>
     await openDocument(page, fence("yaml", "secret.yaml", secret) + fence("sh", "", "kubectl get secret db"));
     await page.getByText("1 of 1").waitFor();
     await page.getByRole("button", { name: "Share" }).click();
-    await page.getByText("data.password of Secret/db (line 5)").waitFor();
+    await page.getByText("data.password of Secret/db (secret.yaml:4)").waitFor();
     await page.getByRole("button", { name: "Copy without the secrets" }).click();
     await page.getByText(/^The link is copied/).waitFor();
     const link = await page.evaluate(() => navigator.clipboard.readText());

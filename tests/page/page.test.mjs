@@ -639,3 +639,25 @@ for (const [name, options] of looks) {
       }
     }));
 }
+
+test("the colours that were chosen are the page's, whatever the system's are, and stay", () =>
+  visit({ colorScheme: "light" }, async (page) => {
+    const grounds = new Set();
+    const ground = async () => {
+      const color = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      grounds.add(color);
+      return color;
+    };
+    await page.goto(url);
+    const light = await ground();
+    await page.getByRole("button", { name: "Dark colours" }).click();
+    const dark = await ground();
+    assert.notEqual(dark, light);
+    await page.reload();
+    assert.equal(await ground(), dark);
+    await page.getByRole("button", { name: "Dark colours", pressed: true }).click();
+    assert.equal(await ground(), light);
+    await page.emulateMedia({ colorScheme: "dark" });
+    assert.equal(await ground(), light);
+    assert.equal(grounds.size, 2);
+  }));

@@ -308,7 +308,12 @@ impl<'a> Found<'a> {
             ranges.push(lines.start + at + found..lines.start + at + found + word.len());
             at += found + word.len();
         }
-        self.push(&format!("{} of {}", location.path, location.object), place.line, ranges, secret);
+        self.push(
+            &format!("{} of {}", location.path, location.object.trim_end_matches('/')),
+            place.line,
+            ranges,
+            secret,
+        );
     }
 
     fn push(&mut self, what: &str, line: u32, ranges: Vec<Range<usize>>, value: &str) {
@@ -498,7 +503,7 @@ MIIE+/x=
             (8, "data.note of Secret/shop/db"),
             (11, "stringData.user of Secret/shop/db"),
             (11, "stringData.cGFz of Secret/shop/db"),
-            (20, "resources[0].providers[0].aescbc.keys[0].secret of EncryptionConfig/"),
+            (20, "resources[0].providers[0].aescbc.keys[0].secret of EncryptionConfig"),
             (28, "a bearer token"),
             (29, "the signature of a token"),
             (34, "a private key"),
@@ -556,12 +561,12 @@ MIIE+/x=
             ),
             (
                 steps("$ kubectl create -f - <<EOF\nkind: Secret\nstringData: {a: $PASSWORD, b: hunter2}\nEOF"),
-                &["4 stringData.b of Secret/"],
+                &["4 stringData.b of Secret"],
                 &["hunter2"],
             ),
             (
                 steps("$ curl -d '{\"kind\": \"Secret\", \"stringData\": {\"a\": \"hunter2\"}}' https://apiserver:6443/"),
-                &["2 stringData.a of Secret/"],
+                &["2 stringData.a of Secret"],
                 &["hunter2"],
             ),
             (steps("$ curl -sku admin:admin https://apiserver:6443/"), &["2 a password"], &[":admin"]),
@@ -615,7 +620,7 @@ MIIE+/x=
             ),
             (
                 steps("$ curl -i https://apiserver:6443/x\nHTTP/1.1 200 OK\n...\n\n{\n \"kind\": \"Secret\",\n \"data\": {\n  \"a\": \"aHVudGVyMg==\"\n }\n}"),
-                &["9 data.a of Secret/"],
+                &["9 data.a of Secret"],
                 &["aHVudG"],
             ),
             (
@@ -626,12 +631,12 @@ MIIE+/x=
             ),
             (
                 "```json title=\"s.json\"\n{\"kind\": \"Secret\", \"data\": {\"db\": \"db\", \"kind\": \"a2luZA==\"}}\n```\n".to_owned(),
-                &["2 data.db of Secret/", "2 data.kind of Secret/"],
+                &["2 data.db of Secret", "2 data.kind of Secret"],
                 &["\"db\": \"db\"", "a2luZA"],
             ),
             (
                 "```text title=\"s.txt\"\nkind: Secret\nstringData: {a: hunter2}\n```\n".to_owned(),
-                &["3 stringData.a of Secret/"],
+                &["3 stringData.a of Secret"],
                 &["hunter2"],
             ),
         ];
