@@ -58,13 +58,7 @@ export class Composed {
 
   /** The place of a line, from 1; `undefined` for prose, fences and expected output. */
   place(line: number): Place | undefined {
-    let [from, to] = [0, this.#runs.length];
-    while (from < to) {
-      const middle = (from + to) >> 1;
-      if ((this.#runs[middle]?.at ?? 0) <= line) from = middle + 1;
-      else to = middle;
-    }
-    const run = this.#runs[from - 1];
+    const run = this.#runs[firstAbove(this.#runs, ({ at }) => at, line) - 1];
     if (!run || line >= run.at + run.lines) return undefined;
     return { ...run.place, line: run.place.line + line - run.at };
   }
@@ -81,6 +75,8 @@ export interface File {
 interface Prose {
   kind: "prose";
   lines: string[];
+  /** The line that would end what goes on to the document's end: a fence, a comment or the front matter. */
+  closing?: string;
 }
 
 interface Fence {
@@ -135,6 +131,8 @@ export class Document {
   readonly #parts: Part[];
   /** The output that commands had: one that is deleted and typed again has it back. */
   readonly #outputs = new Map<string, string[]>();
+  /** What the requests editor holds. */
+  #shown: Shown | undefined;
 
   constructor(text: string) {
     this.#parts = takeApart(text.replace(/^\uFEFF/, "").replaceAll(/\r\n?/g, "\n"));
@@ -165,20 +163,14 @@ export class Document {
     return this.#files().map((part) => ({
       name: part.title || (unnamed++ === 0 ? "cluster.yaml" : `cluster-${unnamed}.yaml`),
       text: part.text,
-      yaml: /^\s*(yaml|yml|json)\b/.test(part.info),
+      yaml: /^(ya?ml|json)$/.test(languageOf(part.info)),
     }));
   }
 
   /** The commands, as the requests editor shows them. */
   get requests(): string {
-    const lines: string[] = [];
-    for (const part of this.#scripts()) {
-      for (const item of part.items) {
-        for (let blank = 0; blank < item.gap; blank += 1) lines.push("");
-        lines.push(...item.lines);
-      }
-    }
-    return lines.join("\n");
+    const items = this.#scripts().flatMap((part) => part.items);
+    return items.map(({ gap, lines }) => "\n".repeat(gap) + lines.join("\n")).join("\n");
   }
 
   setFile(number: number, text: Text): void {
@@ -192,7 +184,8 @@ export class Document {
     const last = files.at(-1) ?? this.#scripts()[0];
     // In the list item that the other is in, which would end here otherwise.
     const { indent, item } = last ?? { indent: 0, item: 0 };
-    if (last?.kind === "file") close(last);
+    const end = last?.kind === "script" ? undefined : (last ?? this.#parts.at(-1));
+    if (end) close(end);
     const at = last ? this.#parts.indexOf(last) + (last.kind === "file" ? 1 : 0) : this.#parts.length;
     const file: FilePart = {
       kind: "file",
@@ -216,24 +209,30 @@ export class Document {
   setRequests(text: string): void {
     const scripts = this.#scripts();
     const old = scripts.flatMap((part) => part.items.map((item) => ({ item, part, text: item.lines.join("\n") })));
-    const now = commands(text.split("\n"));
+    const before = (this.#shown ??= shown(this.requests));
+    const after = shown(text);
+    this.#shown = after;
+    const had = rolesOf(old.map(({ item }) => item), before.lines.length);
+    const now = divided(after.lines, rolesAfter(before, had, after), new Set(old.map((each) => each.text)));
     if (old.length + now.length === 0) return;
     const pairs = align(
       old.map((each) => each.text),
       now.map((item) => item.lines.join("\n")),
     );
+    // The next of the old ones that is still there, for each of the new.
+    const next: number[] = [];
+    for (let index = now.length - 1, kept = old.length; index >= 0; index -= 1) next[index] = kept = pairs[index] ?? kept;
     let home = scripts[0] ?? this.#addScript();
     for (const part of this.#scripts()) part.items = [];
-    let before = 0;
+    let passed = 0;
     for (const [index, item] of now.entries()) {
       const kept = pairs[index];
       if (kept !== undefined) {
         home = old[kept]?.part ?? home;
         item.output = old[kept]?.item.output ?? [];
-        before = kept + 1;
+        passed = kept + 1;
       } else {
-        const next = pairs.slice(index).find((pair) => pair !== undefined) ?? old.length;
-        if (before < next) home = old[before++]?.part ?? home;
+        if (passed < (next[index] ?? 0)) home = old[passed++]?.part ?? home;
         item.output = this.#outputs.get(item.lines.join("\n")) ?? [];
       }
       home.items.push(item);
@@ -301,17 +300,19 @@ export class Document {
     const open = this.#parts.findLast((part) => part.kind !== "prose");
     if (open) close(open);
     const last = this.#parts.at(-1);
+    if (last) close(last);
     if (last?.kind === "prose" && last.lines.at(-1) === "") last.lines.pop();
     this.#parts.push({ kind: "prose", lines: [""] }, script, { kind: "prose", lines: [""] });
     return script;
   }
 }
 
-/** A fence's first line and its last, if it has one. A file's marker is longer than any that its text holds. */
+/** A fence's first line and its last, if it has one. The marker is longer than any that it holds. */
 function around(part: FilePart | ScriptPart): [string, string | undefined] {
   const pad = " ".repeat(part.indent);
   const char = part.marker.charAt(0);
-  const longest = part.kind === "file" ? closings(part.text)[char === "~" ? "tilde" : "backtick"] : 0;
+  const text = part.kind === "file" ? part.text : Text.of(["", ...part.items.flatMap(({ lines }) => lines)]);
+  const longest = closings(text)[char === "~" ? "tilde" : "backtick"];
   if (longest < part.marker.length) return [pad + part.marker + part.info, part.closing];
   const marker = pad + char.repeat(longest + 1);
   return [marker + part.info, part.closing === undefined ? undefined : marker];
@@ -364,9 +365,17 @@ function asRead({ read }: Fence, lines: Line[]): Line[] {
 
 const joined = (lines: Line[]): string => lines.map(({ text }) => text).join("\n");
 
-/** Closes a fence that went on to the end of the document or of its list item. */
-function close(fence: Fence): void {
-  fence.closing ??= " ".repeat(fence.indent) + fence.marker;
+/** Closes what went on to the end of the document or of its list item. */
+function close(part: Part): void {
+  if (part.kind !== "prose") part.closing ??= closingOf(part);
+  else if (part.closing !== undefined) {
+    part.lines.splice(part.lines.at(-1) === "" ? part.lines.length - 1 : part.lines.length, 0, part.closing);
+    delete part.closing;
+  }
+}
+
+function closingOf({ indent, marker }: Fence): string {
+  return " ".repeat(indent) + marker;
 }
 
 function takeApart(text: string): Part[] {
@@ -374,11 +383,13 @@ function takeApart(text: string): Part[] {
   const lines = text.split("\n");
   let prose: string[] = [];
   let comment = false;
+  let closing: string | undefined;
   let at = 0;
   if (lines[0]?.trimEnd() === "---") {
     const end = lines.findIndex((line, index) => index > 0 && /^(---|\.\.\.)\s*$/.test(line));
     at = end < 0 ? lines.length : end + 1;
     prose = lines.slice(0, at);
+    if (end < 0) closing = "---";
   }
   const items = new Items();
   while (at < lines.length) {
@@ -404,7 +415,8 @@ function takeApart(text: string): Part[] {
     const raw = lines.slice(start, at);
     const part = meaning(fence, content);
     if (!part) {
-      prose.push(...raw);
+      for (const each of raw) prose.push(each);
+      if (fence.closing === undefined && lines.slice(at, at + 2).join("\n") === "") closing = closingOf(fence);
       continue;
     }
     if (prose.length > 0) parts.push({ kind: "prose", lines: prose });
@@ -415,13 +427,14 @@ function takeApart(text: string): Part[] {
     const composed = joined(part.kind === "file" ? fileLines(part, 0) : scriptLines(part, false));
     if (composed !== raw.join("\n")) part.read = { lines: raw, composed };
   }
-  if (prose.length > 0) parts.push({ kind: "prose", lines: prose });
+  if (comment) closing = "-->";
+  if (prose.length > 0) parts.push({ kind: "prose", lines: prose, ...(closing && { closing }) });
   return parts;
 }
 
 /** What a fence is by the first word of its info string and its title; `undefined` for prose. */
 function meaning(fence: Fence, content: string[]): FilePart | ScriptPart | undefined {
-  const [language = ""] = fence.info.trim().split(/[ \t?{,]/, 1);
+  const language = languageOf(fence.info);
   const console = /^(console|shell-session)$/.test(language);
   if (console || /^(sh|shell|bash)$/.test(language)) {
     const prompt = console || content.some((line) => line.startsWith("$ "));
@@ -431,6 +444,11 @@ function meaning(fence: Fence, content: string[]): FilePart | ScriptPart | undef
   const title = attribute(fence.info, "title");
   if (!title && !/^ya?ml$/.test(language)) return undefined;
   return { kind: "file", ...fence, title, text: Text.of(content.length > 0 ? content : [""]) };
+}
+
+/** The first word of an info string; whether in upper or lower case means nothing. */
+function languageOf(info: string): string {
+  return info.trim().split(/[ \t?{,]/, 1)[0]?.toLowerCase() ?? "";
 }
 
 /** The list items that a line stands in: the columns at which their content begins, outermost first. CommonMark 0.31, section 5.2. */
@@ -508,7 +526,7 @@ function session(lines: string[]): { before: string[]; items: Item[] } {
   for (const [index, start] of starts.entries()) {
     const end = starts[index + 1] ?? lines.length;
     const own = [lines[start]?.slice(2) ?? "", ...lines.slice(start + 1, end)];
-    const length = commandLength(own);
+    const length = new Reading(own).command(0);
     const output = own.slice(length);
     const comments: string[] = [];
     if (index + 1 < starts.length) while (output.at(-1)?.startsWith("#")) comments.unshift(output.pop() ?? "");
@@ -520,6 +538,7 @@ function session(lines: string[]): { before: string[]; items: Item[] } {
 
 /** Commands and comments of lines without prompts. */
 function commands(lines: string[]): Item[] {
+  const reading = new Reading(lines);
   const items: Item[] = [];
   let gap = 0;
   let at = 0;
@@ -529,12 +548,74 @@ function commands(lines: string[]): Item[] {
       at += 1;
       continue;
     }
-    const length = commandLength(lines.slice(at));
-    items.push({ lines: lines.slice(at, at + length), gap, at: at + 1, output: [] });
-    at += length;
+    const end = reading.command(at);
+    items.push({ lines: lines.slice(at, end), gap, at: at + 1, output: [] });
+    at = end;
     gap = 0;
   }
   return items;
+}
+
+/** What a line of the requests editor is to the command that it belongs to. */
+type Role = "begins" | "goes on" | "between";
+
+/** What the requests editor holds, and the roles of its lines where nothing but themselves tells them. */
+interface Shown {
+  lines: string[];
+  read: Role[];
+}
+
+function shown(text: string): Shown {
+  const lines = text.split("\n");
+  return { lines, read: rolesOf(commands(lines), lines.length) };
+}
+
+function rolesOf(items: Item[], length: number): Role[] {
+  const roles: Role[] = Array.from({ length }, () => "between");
+  for (const { at, lines } of items) {
+    for (let index = 0; index < lines.length; index += 1) roles[at - 1 + index] = index === 0 ? "begins" : "goes on";
+  }
+  return roles;
+}
+
+/**
+ * The roles of the lines after an edit. In a document prompts tell where a command ends, also one that cannot be read; an editor has
+ * none. So a line keeps the role that it had, until the lines themselves say something else of it than before.
+ */
+function rolesAfter(before: Shown, had: Role[], after: Shown): Role[] {
+  const [old, now] = [before.lines, after.lines];
+  const most = Math.min(old.length, now.length);
+  let start = 0;
+  while (start < most && old[start] === now[start]) start += 1;
+  let end = 0;
+  while (end < most - start && old[old.length - 1 - end] === now[now.length - 1 - end]) end += 1;
+  return after.read.map((read, index) => {
+    // What is new goes to the command before it, and is divided from that by its own lines.
+    if (index >= most - end && index < now.length - end) return "goes on";
+    const was = index < most - end ? index : index - now.length + old.length;
+    return before.read[was] === read ? (had[was] ?? read) : read;
+  });
+}
+
+/** The items that lines with these roles make. One that was not known before may well be several. */
+function divided(lines: string[], roles: Role[], known: Set<string>): Item[] {
+  const items: Item[] = [];
+  for (const [index, line] of lines.entries()) {
+    const last = items.at(-1);
+    if (last && roles[index] === "goes on" && last.at - 1 + last.lines.length === index) last.lines.push(line);
+    // A prompt without a command is an item too.
+    else if (line.trim() !== "" || roles[index] === "begins") items.push({ lines: [line], gap: 0, at: index + 1, output: [] });
+  }
+  const all = items.flatMap((item) => {
+    if (item.lines.length === 1 || known.has(item.lines.join("\n"))) return [item];
+    return commands(item.lines).map((part) => ({ ...part, at: part.at + item.at - 1 }));
+  });
+  let line = 1;
+  for (const item of all) {
+    item.gap = item.at - line;
+    line = item.at + item.lines.length;
+  }
+  return all;
 }
 
 /** The length of a prompt that was copied with its command. */
@@ -544,113 +625,223 @@ function isComment(item: Item): boolean {
   return /^(\s*#|---\s*$)/.test(item.lines[0] ?? "");
 }
 
-/**
- * How many lines the request at the start takes that is no command, 0 for a command: HTTP as it goes over the wire, or a
- * manifest. The rules are those of `crates/console/src/transcript/request.rs`.
- */
-function requestLength(lines: string[]): number {
-  const [first = ""] = lines;
-  const [method = "", uri = "", version = "", ...more] = first.trim().split(/\s+/);
-  const known = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/.test(method) && uri.startsWith("/");
-  if (!/^[A-Z]+$/.test(method) || !(version ? version.startsWith("HTTP/") : known) || more.length > 0) {
-    return /^\{\s*("|$)/.test(first) || /^(apiVersion|kind)$/.test(key(first)) ? manifestLength(lines) : 0;
-  }
-  const headers = lines.slice(1).findIndex((line) => !/^[\w-]+:/.test(line));
-  const head = headers < 0 ? lines.length : headers + 1;
-  const bodied =
-    /^(POST|PUT|PATCH)$/.test(method) || lines.slice(1, head).some((line) => /^content-(type|length):/i.test(line));
-  if (!bodied || lines[head]?.trim() !== "") return head;
-  const body = lines.slice(head + 1);
-  return /^[[{]/.test(body[0] ?? "") || key(body[0] ?? "") ? head + 1 + manifestLength(body) : head;
-}
-
-/** JSON ends with the line that closes its first bracket; YAML before a blank line, `---`, or a line of something else. */
-function manifestLength(lines: string[]): number {
-  const json = /^[[{]/.test(lines[0] ?? "");
-  let depth = 0;
-  let quoted = false;
-  for (const [index, line] of json ? lines.entries() : []) {
-    for (let at = 0; at < line.length; at += 1) {
-      const char = line.charAt(at);
-      if (quoted && char === "\\") at += 1;
-      else if (char === '"') quoted = !quoted;
-      else if (!quoted && /[[{]/.test(char)) depth += 1;
-      else if (!quoted && /[\]}]/.test(char)) {
-        depth -= 1;
-        if (depth === 0) return index + 1;
-      }
-    }
-  }
-  const end = lines.findIndex((line) => line.trim() === "" || (!json && (line.trim() === "---" || !(/^[ #-]/.test(line) || key(line)))));
-  return end < 0 ? lines.length : end;
-}
-
 /** The name of the member that a line begins with: `kind` of `kind: Role`. */
 function key(line: string): string {
   return /^([\w"'$./-]+):(\s|$)/.exec(line)?.[1] ?? "";
 }
 
+/** Commands in each other: more is a mistake to the engine. */
+const DEPTH = 32;
+
+/** What is open somewhere in a command: quotes and substitutions in each other. One of it for the same ones. */
+class Open {
+  /** The quote or parenthesis that was opened last. */
+  readonly inside: string;
+  /** What is open when that is closed. */
+  readonly closed: Open;
+  /** How many commands stand in each other. */
+  readonly depth: number;
+  /** Where a command is never closed any more if this is open: twice the number of a line, and one where a command must follow. */
+  readonly lost = new Set<number>();
+  readonly #with = new Map<string, Open>();
+
+  constructor(inside = "", closed?: Open) {
+    this.inside = inside;
+    this.closed = closed ?? this;
+    this.depth = (closed?.depth ?? 0) + (/[(`]/.test(inside) ? 1 : 0);
+  }
+
+  with(char: string): Open {
+    const known = this.#with.get(char);
+    if (known) return known;
+    const more = new Open(char, this);
+    this.#with.set(char, more);
+    return more;
+  }
+}
+
 /**
- * How many lines the command at the start takes: `\`, `|`, `&&` and `||` at a line's end, open quotes, open `$(` and
- * here-documents continue it. The rules are those of `crates/console/src/shell/parse.rs`.
+ * Lines, read for where the commands in them end. What turned out to be open at the end of the lines is known from then on: of a
+ * thousand commands that are never closed only the first looks through all that follows.
  */
-function commandLength(lines: string[]): number {
-  const [command = "", ...rest] = lines;
-  if (command.trimStart().startsWith("#") || command.trimEnd() === "---") return 1;
-  const request = requestLength([command.slice(copied(command)), ...rest]);
-  if (request > 0) return request;
-  // What is open: a quote, or the parenthesis of a substitution.
-  const open: string[] = [];
-  // A command must follow: blank lines and comments may stand before it.
-  let follows = false;
-  for (let index = 0; index < lines.length; index += 1) {
-    const line = lines[index] ?? "";
-    const heres: { tabs: boolean; end: string }[] = [];
-    let continued = false;
-    for (let at = 0; at < line.length; at += 1) {
-      const char = line.charAt(at);
-      const inside = open.at(-1);
-      if (inside === "'" || inside === "`") {
-        if (char === "\\" && inside === "`") at += 1;
-        else if (char === inside) open.pop();
-        continue;
+class Reading {
+  readonly #lines: string[];
+  /** What is open between commands: nothing. */
+  readonly #nothing = new Open();
+  /** For JSON at the start of a line that goes on to the end: how many brackets are closed there at most, of those open before. */
+  readonly #closed = new Map<string, number>();
+  /** The lines that could end a here-document, by their text: all, and without the tabs before it. */
+  readonly #ends = new Map<boolean, Map<string, number[]>>();
+
+  constructor(lines: string[]) {
+    this.#lines = lines;
+  }
+
+  /**
+   * The line behind the command that begins on line `from`: `\`, `|`, `&&` and `||` at a line's end, open quotes, open `$(` and
+   * here-documents continue it. The rules are those of `crates/console/src/shell/parse.rs`.
+   */
+  command(from: number): number {
+    const command = this.#line(from);
+    if (command.trimStart().startsWith("#") || command.trimEnd() === "---") return from + 1;
+    return this.#request(from) ?? this.#shell(from) ?? this.#continued(from);
+  }
+
+  #line(index: number): string {
+    return this.#lines[index] ?? "";
+  }
+
+  /**
+   * The line behind a request that is no command: HTTP as it goes over the wire, or a manifest. The rules are those of
+   * `crates/console/src/transcript/request.rs`.
+   */
+  #request(from: number): number | undefined {
+    const line = this.#line(from);
+    const first = line.slice(copied(line));
+    const [method = "", uri = "", version = "", ...more] = first.trim().split(/\s+/);
+    const known = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/.test(method) && uri.startsWith("/");
+    if (!/^[A-Z]+$/.test(method) || !(version ? version.startsWith("HTTP/") : known) || more.length > 0) {
+      return /^\{\s*("|$)/.test(first) || /^(apiVersion|kind)$/.test(key(first)) ? this.#manifest(from) : undefined;
+    }
+    let head = from + 1;
+    let bodied = /^(POST|PUT|PATCH)$/.test(method);
+    for (; /^[\w-]+:/.test(this.#line(head)); head += 1) bodied ||= /^content-(type|length):/i.test(this.#line(head));
+    if (!bodied || this.#lines[head]?.trim() !== "") return head;
+    const body = this.#line(head + 1);
+    return /^[[{]/.test(body) || key(body) ? this.#manifest(head + 1) : head;
+  }
+
+  /** JSON ends with the line that closes its first bracket; YAML before a blank line, `---`, or a line of something else. */
+  #manifest(from: number): number {
+    const first = this.#line(from);
+    const json = /^[[{]/.test(first.slice(copied(first)));
+    const closed = json ? this.#json(from) : undefined;
+    if (closed !== undefined) return closed;
+    const goesOn = (line: string) => line.trim() !== "" && (json || (line.trim() !== "---" && (/^[ #-]/.test(line) || key(line) !== "")));
+    let end = from + 1;
+    while (end < this.#lines.length && goesOn(this.#line(end))) end += 1;
+    return end;
+  }
+
+  #json(from: number): number | undefined {
+    const passed: { state: string; depth: number; lowest: number }[] = [];
+    let [depth, lowest, quoted] = [0, Infinity, false];
+    for (let index = from; index < this.#lines.length; index += 1) {
+      const state = `${index} ${quoted}`;
+      const closed = this.#closed.get(state);
+      if (closed !== undefined && closed < depth) {
+        lowest = depth - closed;
+        break;
       }
-      if (inside !== '"' && char === "#" && (at === 0 || /\s/.test(line.charAt(at - 1)))) break;
-      if (!/\s/.test(char)) follows = false;
-      if (char === "\\") {
-        continued = at === line.length - 1;
-        at += 1;
-      } else if (char === "$" && line.charAt(at + 1) === "(") {
-        open.push("(");
-        at += 1;
-      } else if (char === "`") {
-        open.push(char);
-      } else if (char === '"') {
-        if (inside === '"') open.pop();
-        else open.push('"');
-      } else if (inside !== '"') {
-        const [here, sign, tabs, , end] = /^(<<<|<<)(-?)[ \t]*(["']?)([\w.-]+)\3/.exec(line.slice(at)) ?? [];
-        if (char === "'") open.push("'");
-        else if (char === ")" && inside === "(") open.pop();
-        else if (char === "|" || line.startsWith("&&", at)) {
-          follows = true;
-          if (line.charAt(at + 1) === char) at += 1;
-        } else if (here) {
-          if (sign === "<<") heres.push({ tabs: tabs === "-", end: end ?? "" });
-          at += here.length - 1;
+      const line = this.#line(index);
+      const start = { state, depth, lowest: Infinity };
+      passed.push(start);
+      for (let at = 0; at < line.length; at += 1) {
+        const char = line.charAt(at);
+        if (quoted && char === "\\") at += 1;
+        else if (char === '"') quoted = !quoted;
+        else if (!quoted && /[[{]/.test(char)) depth += 1;
+        else if (!quoted && /[\]}]/.test(char)) {
+          depth -= 1;
+          if (depth === 0) return index + 1;
+          start.lowest = Math.min(start.lowest, depth);
         }
       }
     }
-    for (const { tabs, end } of heres) {
-      const ends = (body: string, at: number) => at > index && (tabs ? body.replace(/^\t+/, "") : body).trimEnd() === end;
-      const found = lines.findIndex(ends);
-      index = found < 0 ? lines.length : found;
+    for (const start of passed.reverse()) {
+      lowest = Math.min(lowest, start.lowest);
+      this.#closed.set(start.state, start.depth - lowest);
     }
-    if (index < lines.length && !continued && !follows && open.length === 0) return index + 1;
+    return undefined;
   }
-  // Never closed: the engine says so, and a person who is still typing must not lose the next commands to it.
-  const first = lines.findIndex((line) => !line.endsWith("\\"));
-  return first < 0 ? lines.length : first + 1;
+
+  #shell(from: number): number | undefined {
+    let open = this.#nothing;
+    // A command must follow: blank lines and comments may stand before it.
+    let follows = false;
+    const passed: [open: Open, state: number][] = [];
+    lines: for (let index = from; index < this.#lines.length; index += 1) {
+      const state = 2 * index + (follows ? 1 : 0);
+      if (open.lost.has(state)) break;
+      if (index > from) passed.push([open, state]);
+      const line = this.#line(index);
+      const heres: { tabs: boolean; end: string }[] = [];
+      let continued = false;
+      for (let at = 0; at < line.length; at += 1) {
+        const char = line.charAt(at);
+        const { inside } = open;
+        if (inside === "'" || inside === "`") {
+          if (char === "\\" && inside === "`") at += 1;
+          else if (char === inside) open = open.closed;
+          continue;
+        }
+        if (inside !== '"' && char === "#" && (at === 0 || /\s/.test(line.charAt(at - 1)))) break;
+        if (!/\s/.test(char)) follows = false;
+        if (char === "\\") {
+          continued = at === line.length - 1;
+          at += 1;
+        } else if (char === "$" && line.charAt(at + 1) === "(") {
+          open = open.with("(");
+          at += 1;
+        } else if (char === "`") {
+          open = open.with(char);
+        } else if (char === '"') {
+          open = inside === '"' ? open.closed : open.with('"');
+        } else if (inside !== '"') {
+          if (char === "'") open = open.with("'");
+          else if (char === ")" && inside === "(") open = open.closed;
+          else if (char === "|" || line.startsWith("&&", at)) {
+            follows = true;
+            if (line.charAt(at + 1) === char) at += 1;
+          } else if (char === "<") {
+            const [here, sign, tabs, , end] = /^(<<<|<<)(-?)[ \t]*(["']?)([\w.-]+)\3/.exec(line.slice(at)) ?? [];
+            if (sign === "<<") heres.push({ tabs: tabs === "-", end: end ?? "" });
+            at += here ? here.length - 1 : 0;
+          }
+        }
+        if (open.depth > DEPTH) break lines;
+      }
+      for (const { tabs, end } of heres) index = this.#end(end, tabs, index) ?? this.#lines.length;
+      if (index < this.#lines.length && !continued && !follows && open === this.#nothing) return index + 1;
+    }
+    for (const [open, state] of passed) open.lost.add(state);
+    return undefined;
+  }
+
+  /** The line behind `after` that ends a here-document. */
+  #end(end: string, tabs: boolean, after: number): number | undefined {
+    let ends = this.#ends.get(tabs);
+    if (!ends) {
+      ends = new Map<string, number[]>();
+      for (const [index, line] of this.#lines.entries()) {
+        const text = tabs ? line.replace(/^\t+/, "") : line;
+        const same = ends.get(text);
+        if (same) same.push(index);
+        else ends.set(text, [index]);
+      }
+      this.#ends.set(tabs, ends);
+    }
+    const lines = ends.get(end) ?? [];
+    return lines[firstAbove(lines, (line) => line, after)];
+  }
+
+  /** Never closed: the engine says so, and a person who is still typing must not lose the next commands to it. */
+  #continued(from: number): number {
+    let last = from;
+    while (last < this.#lines.length - 1 && this.#line(last).endsWith("\\")) last += 1;
+    return last + 1;
+  }
+}
+
+/** Where the first stands whose number is above `limit`, of things in the order of their numbers. */
+function firstAbove<Thing>(things: readonly Thing[], number: (thing: Thing) => number, limit: number): number {
+  let [from, to] = [0, things.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (number(things[middle] as Thing) <= limit) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
 /** For each of `now` the index of its like in `old`, by the longest common subsequence. */

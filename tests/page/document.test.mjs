@@ -58,6 +58,8 @@ const documents = () => [
   "<!--\n```sh\nnot read\n```\n-->\n```sh\nls\n```\n",
   "```console\nno command\n```\n",
   "```sh\necho 'never closed\nls\n```\n",
+  "```sh\n```\n\n```sh\necho a\n```\n",
+  "  ```yaml\n\"",
   "---\nfront: matter\n",
   "``` yaml title=a\na: 1\n```\n",
   example,
@@ -180,6 +182,110 @@ test("edits of the requests change their own commands only", () => {
   }
 });
 
+test("what a step prints stays with it while others are edited", () => {
+  const header = "$ GET /x\nHost: a\n$ Accept: b\nrefused\n$ echo c\ncc\n";
+  const rows = [
+    // the fence, what is typed in the requests, and what the fence then has in its place
+    ["$ echo a |\n$ echo b\nbb\n$ echo c\ncc\n", ["echo c", "echo d"], ["$ echo c\ncc\n", "$ echo d\n"]],
+    ["$ echo a |\n$ echo b\nbb\n$ echo c\ncc\n", ["echo c", "echo c\nls"], ["cc\n", "cc\n$ ls\n"]],
+    ["$ echo a |\n$ echo b\nbb\n$ echo c\ncc\n", ["echo a |", "ls\necho a |"], ["$ echo a |", "$ ls\n$ echo a |"]],
+    ["$ echo `\n?\n$ echo b\nbb\n$ echo ` c\ncc\n$ ls\n", ["ls", "ls -l"], ["$ ls", "$ ls -l"]],
+    ["$ echo `\n?\n$ echo b\nbb\n$ echo ` c\ncc\n$ ls\n", ["echo b", "echo d"], ["$ echo b\nbb\n", "$ echo d\n"]],
+    ["$ echo `\n?\n$ cat <<E\nb\nE\nb\n$ echo ` c\ncc\n", ["cat <<E", "cat -n <<E"], ["$ cat <<E\nb\nE\nb\n", "$ cat -n <<E\nb\nE\n"]],
+    [header, ["echo c", "echo d"], ["$ echo c\ncc\n", "$ echo d\n"]],
+    [header, ["echo c", ""], ["$ echo c\ncc\n", ""]],
+    ["$ \n$ echo c\ncc\n", ["echo c", "echo d"], ["$ echo c\ncc\n", "$ echo d\n"]],
+    // A step that cannot be read takes what is typed for it, ...
+    ["$ echo a |\n$ echo c\ncc\n", ["echo a |", "echo a |\nwc"], ["$ echo a |", "$ echo a |\nwc"]],
+    ["$ echo 'a\n$ echo c\ncc\n", ["'a", "'a\nb'"], ["'a", "'a\nb'"]],
+    ["$ GET /x\n$ ls\n", ["GET /x", "GET /x\nHost: a"], ["GET /x", "GET /x\nHost: a"]],
+    // ... and lines become one where they say so.
+    ["$ echo 'a\n$ echo b\n$ echo c\n", ["echo c", "echo c'"], ["$ echo b\n$ echo c", "echo b\necho c'"]],
+    ["$ echo 'a\nb'\n$ echo c\ncc\n", ["b'\n", ""], ["b'\n", ""]],
+  ];
+  for (const [fence, [from, to], [old, now]] of rows) {
+    const text = `\`\`\`console\n${fence}\`\`\`\n`;
+    // A blank line at the end is of the editor only.
+    for (const end of ["", "\n", "\n  \n"]) {
+      const document = new Document(text);
+      const requests = document.requests + end;
+      document.setRequests(requests);
+      assert.equal(document.compose().text, text);
+      document.setRequests(requests.replace(from, () => to));
+      assert.equal(document.compose().text, text.replace(old, () => now));
+    }
+  }
+});
+
+test("whatever a session prints, an edit of one step leaves the others as they are", () => {
+  const lines = ["$ ls", "$ echo a |", "$ echo '", "$ echo `", "$ cat <<E", "$ GET /x", "$ Host: a", "$ {", '$ {"a": [', "$ kind: A", "$ ", "$ a \\", "E", "b '", "`", "]}", "Host: b", "- c", "", "# d"];
+  let seed = 1;
+  const any = (count) => {
+    seed = (seed * 48271) % 2147483647;
+    return seed % count;
+  };
+  for (let round = 0; round < 5_000; round += 1) {
+    const steps = () => Array.from({ length: any(8) }, () => `${lines[any(lines.length)]}\n`).join("");
+    const [above, below] = [steps(), steps()];
+    const text = (step) => `\`\`\`console\n${above}$ true\n\`\`\`\n\n\`\`\`console\n$ ${step}\n\`\`\`\n\n\`\`\`console\n$ true\n${below}\`\`\`\n`;
+    const document = new Document(text("edit me"));
+    document.setRequests(document.requests.replace("edit me", "edited"));
+    assert.equal(document.compose().text, text("edited"));
+  }
+});
+
+test("the work of reading requests grows with their length, whatever is left open", () => {
+  // Characters that are looked at, and lines that are copied.
+  const work = (run) => {
+    const { charAt } = String.prototype;
+    const { slice } = Array.prototype;
+    let count = 0;
+    String.prototype.charAt = function (at) {
+      count += 1;
+      return charAt.call(this, at);
+    };
+    Array.prototype.slice = function (...range) {
+      const part = slice.apply(this, range);
+      count += part.length;
+      return part;
+    };
+    try {
+      run();
+    } finally {
+      Object.assign(String.prototype, { charAt });
+      Object.assign(Array.prototype, { slice });
+    }
+    return count;
+  };
+  const repeated = ["true", "echo a |", "echo '", "echo $(", 'echo "$(', "a \\", "a &&\n", "cat <<E", "POST /x\n\n{", '{"a": [', '{"\\"', "kind: A", "# a", "", "echo \"$(a '\n`b |"];
+  const rows = [
+    ...repeated.map((line) => (count) => `${line}\n`.repeat(count)),
+    (count) => `echo '\n${"ls\n".repeat(count)}`,
+    (count) => `${"cat <<E |\n".repeat(count)}E\n`,
+    (count) => `${"cat <<E $(\n".repeat(count)}E\n${"ls\n".repeat(count)}`,
+  ];
+  for (const row of rows) {
+    const [some, more] = [400, 1600].map((count) =>
+      work(() => {
+        const document = new Document(`\`\`\`sh\n${row(count)}\`\`\`\n`);
+        document.setRequests(`${document.requests}\nls`);
+        document.setRequests("");
+        document.setRequests(row(count));
+      }),
+    );
+    assert.ok(more < 5 * some, `${row(1)}: ${some} becomes ${more}`);
+  }
+});
+
+test("a fence may have more lines than a function has arguments", () => {
+  const lines = "a\n".repeat(300_000);
+  for (const text of [`\`\`\`json\n${lines}\`\`\`\n`, `\`\`\`sh\ncat <<E\n${lines}E\n\`\`\`\n`]) {
+    const document = new Document(text);
+    document.setRequests(document.requests.replace("a", "b"));
+    assert.equal(document.compose().text.length, text.length);
+  }
+});
+
 test("requests that are no commands are taken whole, wherever they stand", () => {
   const http = 'POST /x HTTP/1.1\nHost: a\n\n{"a": "}\\"",\n\n"b": []}';
   const review = "apiVersion: v1\nkind: A\nspec:\n- b\n# c";
@@ -231,6 +337,9 @@ test("a text with fences in it stays inside its file", () => {
   const { text } = document.compose();
   assert.equal(text, "````yaml\na: |\n```\nb\n````\n");
   assert.equal(String(new Document(text).files[0].text), "a: |\n```\nb");
+  const script = new Document("~~~sh\nls\n~~~\n");
+  script.setRequests("cat <<E\n~~~\nE");
+  assert.equal(script.compose().text, "~~~~sh\ncat <<E\n~~~\nE\n~~~~\n");
 });
 
 test("files are added", () => {
@@ -246,6 +355,14 @@ test("what is added stands outside a fence that was not closed, and inside the l
   open.addFile("b.yaml");
   const text = '```yaml\na: 1\n```\n\n```yaml title="b.yaml"\n```\n\n```sh\nls\n```\n';
   assert.equal(open.compose().text, text);
+  for (const [left, end] of [["<!--\na", "-->"], ["```\na", "```"], ["- b\n\n  ~~~~\n  a", "  ~~~~"], ["---\na: b", "---"]]) {
+    for (const last of ["", "\n"]) {
+      const prose = new Document(left + last);
+      prose.setRequests("ls");
+      prose.addFile("b.yaml");
+      assert.equal(prose.compose().text, `${left}\n${end}\n\n\`\`\`yaml title="b.yaml"\n\`\`\`\n\n\`\`\`sh\nls\n\`\`\`\n`);
+    }
+  }
   const item = new Document("10. a\n\n    ```yaml\n    a: 1\n    ```\n\n    ```sh\n    ls\n    ```\n");
   item.addFile("b.yaml");
   const again = new Document(item.compose().text);
