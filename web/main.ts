@@ -55,7 +55,8 @@ let doc = new Document("");
 const typed = new WeakSet<Document>();
 /** The reader's own document, while another is open: an example, or somebody's link. */
 let aside: Document | undefined;
-let fileEditors: Editor[] = [];
+/** The files' editors, of those that were looked at. */
+let fileEditors: (Editor | undefined)[] = [];
 let requests: Editor | undefined;
 /** The newest report, the text that it is about, and what is wrong with that. */
 let latest: { report: Report; of: Composed; found: Found[] } | undefined;
@@ -144,7 +145,7 @@ const engine = new Engine({
   },
 }, isEmbedded());
 
-const fileTabs = new Tabs(byId("file-tabs"), () => undefined);
+const fileTabs = new Tabs(byId("file-tabs"), openFile);
 const viewTabs = new Tabs(byId("view-tabs"), draw);
 const panels = views.map(() => element("div", { class: "view", tabindex: "0" }));
 byId("view-panels").append(...panels);
@@ -176,22 +177,27 @@ function show(document: string | Document): void {
 }
 
 function showFiles(current: number): void {
-  for (const editor of fileEditors) editor.destroy();
-  const hosts: HTMLElement[] = [];
-  fileEditors = doc.files.map((file, number) => {
-    const host = element("div", { class: "editor" });
-    const panel = element("div", { class: "panel" }, host);
-    hosts.push(panel);
-    return new Editor(host, file.name, file.yaml ? "yaml" : "text", file.text, {
-      change(changed) {
-        doc.setFile(number, changed);
-        edited();
-      },
-    });
-  });
+  for (const editor of fileEditors) editor?.destroy();
+  const hosts = doc.files.map(() => element("div", { class: "panel" }));
+  fileEditors = hosts.map(() => undefined);
   byId("file-panels").replaceChildren(...hosts);
   fileTabs.set(doc.files.map(({ name }, index) => ({ name, panel: hosts[index] as HTMLElement })));
   fileTabs.show(Math.min(current, hosts.length - 1));
+}
+
+/** Makes the editor of a file that is shown for the first time: a document may have thousands. */
+function openFile(number: number): void {
+  const file = doc.files[number];
+  if (!file || fileEditors[number]) return;
+  const host = element("div", { class: "editor" });
+  byId("file-panels").children[number]?.append(host);
+  fileEditors[number] = new Editor(host, file.name, file.yaml ? "yaml" : "text", file.text, {
+    change(changed) {
+      doc.setFile(number, changed);
+      edited();
+    },
+  });
+  mark();
 }
 
 function edited(): void {
@@ -354,7 +360,7 @@ function mark(): void {
     problems: problemsOf(found, editor),
     signs,
   });
-  for (const [number, editor] of fileEditors.entries()) editor.annotate(of(number, []));
+  for (const [number, editor] of fileEditors.entries()) editor?.annotate(of(number, []));
   requests?.annotate(of("requests", signs));
 }
 
@@ -368,8 +374,8 @@ function go(location: Location): void {
   if (!place) return;
   here = location;
   mark();
-  const editor = place.editor === "requests" ? requests : fileEditors[place.editor];
   if (typeof place.editor === "number") fileTabs.show(place.editor);
+  const editor = place.editor === "requests" ? requests : fileEditors[place.editor];
   editor?.reveal(place.line, place.line + Math.max(0, location.endLine - location.line));
   editor?.focus();
 }
@@ -397,9 +403,8 @@ function problemsOf(found: Found[], editor: Place["editor"]): Problem[] {
 
 /** What is wrong with the document, as a list for what the gutters cannot show. */
 function problems(report: Report, found: Found[]): void {
-  for (const number of fileEditors.keys()) {
-    fileTabs.badge(number, problemsOf(found, number).some(({ severity }) => severity === "error") ? "✗" : "", true);
-  }
+  const wrong = new Set(found.map(({ diagnostic: { severity }, place }) => severity === "error" && place?.editor));
+  for (const number of fileEditors.keys()) fileTabs.badge(number, wrong.has(number) ? "✗" : "", true);
   const most = 5;
   const rows = found.slice(0, most).map(({ diagnostic: { severity, message }, line }) => {
     const location = { file: "", line, endLine: line, object: "", path: "" };

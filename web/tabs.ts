@@ -7,12 +7,24 @@ export interface Tab {
   panel: HTMLElement;
 }
 
+interface Made {
+  button: HTMLButtonElement;
+  badge: HTMLElement;
+  panel: HTMLElement;
+}
+
 let made = 0;
+
+function turn({ button, panel }: Made, on: boolean): void {
+  button.setAttribute("aria-selected", String(on));
+  button.tabIndex = on ? 0 : -1;
+  panel.hidden = !on;
+}
 
 export class Tabs {
   readonly #list: HTMLElement;
   readonly #chosen: (index: number) => void;
-  #tabs: { button: HTMLButtonElement; badge: HTMLElement; panel: HTMLElement }[] = [];
+  #tabs: Made[] = [];
   #current = -1;
 
   constructor(list: HTMLElement, chosen: (index: number) => void) {
@@ -38,8 +50,9 @@ export class Tabs {
       panel.id = `panel-${made}`;
       panel.setAttribute("role", "tabpanel");
       panel.setAttribute("aria-labelledby", button.id);
-      panel.hidden = true;
-      return { button, badge: mark, panel };
+      const tab = { button, badge: mark, panel };
+      turn(tab, false);
+      return tab;
     });
     this.#list.replaceChildren(...this.#tabs.map(({ button }) => button));
     this.#current = -1;
@@ -48,18 +61,17 @@ export class Tabs {
   /** `alarming` for what one should look at. */
   badge(index: number, text: string, alarming: boolean): void {
     const tab = this.#tabs[index];
-    if (tab && tab.badge.textContent !== text) tab.badge.textContent = text;
-    tab?.badge.classList.toggle("denied", alarming);
+    if (!tab || tab.badge.textContent === text) return;
+    tab.badge.textContent = text;
+    tab.badge.classList.toggle("denied", alarming);
   }
 
   show(index: number): void {
-    if (index === this.#current || !this.#tabs[index]) return;
+    const [before, tab] = [this.#tabs[this.#current], this.#tabs[index]];
+    if (index === this.#current || !tab) return;
     this.#current = index;
-    for (const [at, { button, panel }] of this.#tabs.entries()) {
-      button.setAttribute("aria-selected", String(at === index));
-      button.tabIndex = at === index ? 0 : -1;
-      panel.hidden = at !== index;
-    }
+    if (before) turn(before, false);
+    turn(tab, true);
     this.#chosen(index);
   }
 
