@@ -83,6 +83,8 @@ fn redirections() {
         ("A=1\ncat <<EOF\n$A \\$A $(echo x)\n  \"q\"\nEOF", "1 $A x\n  \"q\"\n"),
         ("cat <<'EOF'\n$A\nEOF", "$A\n"),
         ("cat <<-E | cat\n\ta\n\tE", "a\n"),
+        ("cat <<A\n1\n$(cat <<B\n2\n$(cat <<C\n3\nC\n)\nB\n)\nA", "1\n2\n3\n"),
+        ("cat <<A; cat <<B\n1 $(cat <<C\n2\nC\n)\nA\n3\nB", "1 2\n3\n"),
         ("cat < nosuch", "nosuch: No such file or directory\n"),
         ("> f; wc -c < f", "0\n"),
     ]);
@@ -111,6 +113,7 @@ fn mistakes_are_one_line_with_their_place() {
         ("(a)", "line 2, column 1: `(`: this shell knows no subshells and no functions\n"),
         ("for a in b", "line 2, column 1: `for`: this shell knows only simple commands, pipes, `&&` and `||`\n"),
         ("cat <<E\na", "line 2, column 5: the here-document is not closed by `E`\n"),
+        ("cat <<A\n$(cat <<B)\nA", "line 2, column 5: the here-document is not closed by `B`\n"),
         ("echo ${a:-b}", "line 2, column 6: `${a:-b}`: this shell knows only the name of a variable there\n"),
     ]);
     let deep = format!("echo {}a{}", "$(echo ".repeat(40), ")".repeat(40));

@@ -20,12 +20,7 @@ const RESERVED: [&str; 14] =
 pub fn read(text: &str) -> Result<(Script, usize), Error> {
     let mut reader = Reader::new(text, 0, None);
     let list = reader.list(None)?;
-    if let Some(here) = reader.pending.first() {
-        return Err(Error {
-            offset: here.offset,
-            message: format!("the here-document is not closed by `{}`", here.end),
-        });
-    }
+    reader.closed()?;
     Ok((Script { list, bodies: reader.bodies, places: reader.places }, reader.at))
 }
 
@@ -113,6 +108,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether every here-document that was named has its body.
+    fn closed(&self) -> Result<(), Error> {
+        self.pending.first().map_or(Ok(()), |here| self.open_here(here))
+    }
+
+    fn open_here<T>(&self, here: &Here) -> Result<T, Error> {
+        self.error(here.offset, format!("the here-document is not closed by `{}`", here.end))
+    }
+
     /// A line end, and the bodies of the here-documents that the line named.
     fn line_end(&mut self) -> Result<bool, Error> {
         if !self.eat("\n") {
@@ -124,8 +128,7 @@ impl<'a> Reader<'a> {
             let mut place = self.place(start);
             loop {
                 if self.at >= self.text.len() {
-                    let message = format!("the here-document is not closed by `{}`", here.end);
-                    return self.error(here.offset, message);
+                    return self.open_here(&here);
                 }
                 let rest = self.rest();
                 let line = rest.split_inclusive('\n').next().unwrap_or_default();
@@ -140,14 +143,19 @@ impl<'a> Reader<'a> {
             let word = if here.literal {
                 vec![Part::Text { text: body, quoted: true }]
             } else {
-                let mut inner = Reader::new(&body, self.depth, Some(place.clone()));
+                // What commands in it name are bodies of the script too, numbered behind those before them.
+                let bodies = std::mem::take(&mut self.bodies);
+                let places = std::mem::take(&mut self.places);
+                let mut inner = Reader { bodies, places, ..Reader::new(&body, self.depth, Some(place.clone())) };
                 let mut word = Vec::new();
-                let read = inner.double_quoted(None, &mut word);
+                let read = inner.double_quoted(None, &mut word).and_then(|()| inner.closed());
                 read.map_err(|error| Error { offset: here.offset, message: error.message })?;
+                (self.bodies, self.places) = (inner.bodies, inner.places);
                 word
             };
             if let (Some(body), Some(stands)) = (self.bodies.get_mut(here.body), self.places.get_mut(here.body)) {
-                (*body, *stands) = (word, place);
+                // What stands in another body is told of that one.
+                (*body, *stands) = (word, if self.within.is_some() { 0..0 } else { place });
             }
         }
         Ok(true)
