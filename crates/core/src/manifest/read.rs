@@ -275,6 +275,9 @@ mod tests {
             let row = vec![format!("*a{}", n - 1); 10].join(",");
             text + &format!("a{n}: &a{n} [{row}]\n")
         });
+        let nested = |levels, inside: &str| format!("{}{inside}{}", "[".repeat(levels), "]".repeat(levels));
+        let deep = |levels| format!("a: &a {}\nb: {}\n", nested(200, ""), nested(levels, "*a"));
+        assert_eq!(read(&deep(55)).1, read("a: 1\n").1);
         for (text, line, column, message) in [
             ("a: 1\n\tb: 2\n", 11, 0, "tab"),
             ("a: b: c\n", 10, 5, "needs quotes"),
@@ -287,6 +290,7 @@ mod tests {
             (&"[".repeat(20_000), 10, 0, "This is no YAML"),
             (&"{\"a\":".repeat(20_000), 10, 0, "nested deeper"),
             (&bomb, 0, 0, "aliases expand to too much"),
+            (&deep(56), 11, 60, "nested deeper"),
             ("a: &x [*x]\n", 10, 0, "contains itself"),
             ("a: *x\n", 10, 0, "unknown anchor"),
             ("- a\n", 10, 0, "kind: List"),

@@ -140,6 +140,10 @@ impl Reader<'_> {
         }
     }
 
+    fn too_deep(&self, span: &Span) -> Failure {
+        self.failure(format!("nested deeper than {MAX_DEPTH} levels"), span.start.line(), span.start.col())
+    }
+
     fn unknown_anchor(&self, line: usize, column: usize) -> Failure {
         let rest = self.text.lines().nth(line.max(1) - 1).unwrap_or_default().chars().skip(column);
         let name: String = rest
@@ -193,8 +197,11 @@ impl Reader<'_> {
                 let Some((_, value)) = self.anchors.iter().rev().find(|(id, _)| *id == anchor) else {
                     return Err(self.failure("an anchor's value contains itself", span.start.line(), span.start.col()));
                 };
-                let cost = cost(value);
+                let (cost, height) = (cost(value), height(value));
                 let value = value.clone();
+                if self.above + self.frames.len() + height > MAX_DEPTH {
+                    return Err(self.too_deep(&span));
+                }
                 self.budget = self.budget.checked_sub(cost).ok_or_else(|| {
                     self.failure("the document's aliases expand to too much", span.start.line(), span.start.col())
                 })?;
@@ -248,11 +255,7 @@ impl Reader<'_> {
 
     fn begin(&mut self, frame: Frame, anchor: usize, line: u32, span: &Span) -> Result<(), Failure> {
         if self.above + self.frames.len() >= MAX_DEPTH {
-            return Err(self.failure(
-                format!("nested deeper than {MAX_DEPTH} levels"),
-                span.start.line(),
-                span.start.col(),
-            ));
+            return Err(self.too_deep(span));
         }
         if self.expects_key() {
             return Err(self.failure("a key must be a string", span.start.line(), span.start.col()));
@@ -316,6 +319,15 @@ fn cost(value: &Value) -> usize {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(cost).sum(),
         Value::Object(members) => members.iter().map(|(key, member)| key.len() + cost(member)).sum(),
+        _ => 0,
+    }
+}
+
+/// The levels of lists and mappings in `value`.
+fn height(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(height).max().unwrap_or_default(),
+        Value::Object(members) => 1 + members.values().map(height).max().unwrap_or_default(),
         _ => 0,
     }
 }
