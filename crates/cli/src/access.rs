@@ -69,7 +69,9 @@ fn table(output: &mut impl Write, grants: &[Grant<'_>]) -> io::Result<()> {
         }
     }
     for row in &rows {
-        let line: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        // `format!` pads to 65,535 columns and no further.
+        let padded = |(cell, width): (&String, usize)| format!("{cell}{}", " ".repeat(width - cell.chars().count()));
+        let line: Vec<String> = row.iter().zip(widths).map(padded).collect();
         writeln!(output, "{}", line.join("  ").trim_end())?;
     }
     Ok(())

@@ -188,4 +188,11 @@ fn who_can_and_access_name_the_lines_that_grant() {
     assert_eq!((&row["binding"]["line"], &row["role"]["line"]), (&10.into(), &5.into()));
     let (_, error, status) = portcullis(&folder, &["who-can", "get"]);
     assert_eq!(status, 2, "{error}");
+    let name = "j".repeat(70_000);
+    let wide = std::fs::read_to_string(folder.join("shop.yaml")).unwrap().replace("jane", &name);
+    std::fs::write(folder.join("wide.yaml"), wide).unwrap();
+    let (out, ..) = portcullis(&folder, &["access", "--cluster", "wide.yaml", "-n", "shop"]);
+    let columns: Vec<_> =
+        out.lines().map(|row| row.find("everywhere").or(row.find("shop")).unwrap_or(70_002)).collect();
+    assert!(columns.iter().all(|column| *column == 70_002) && out.contains(&name), "{columns:?}");
 }

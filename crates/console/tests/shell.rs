@@ -206,6 +206,11 @@ fn programs_of_bytes() {
         ("true | hexdump -C", ""),
         ("printf 0123 | xxd", "00000000: 3031 3233                                0123\n"),
         ("printf 0123 | xxd -p", "30313233\n"),
+        ("printf 0123 | xxd -c 0 -l 1", "00000000: 30                                       0\n"),
+        ("printf 0123 | xxd -c 256 | wc -c", "656\n"),
+        ("printf 0123 | xxd -c 257", "xxd: invalid number of columns (max. 256).\n"),
+        ("printf 0123 | xxd -c 18446744073709551615", "xxd: invalid number of columns (max. 256).\n"),
+        ("printf 0123 | xxd -p -c 65536", "30313233\n"),
         ("printf 0123 | xxd -p | xxd -r -p", "0123"),
         ("printf 0123456789abcdefgh | xxd | xxd -r", "0123456789abcdefgh"),
     ]);

@@ -11,6 +11,9 @@ use super::{Output, read_inputs, unsupported};
 use crate::arguments::{Argument, Arguments};
 use crate::session::Session;
 
+/// What xxd shows in a row at most.
+const COLUMNS: usize = 256;
+
 /// Reads what is cut off anywhere.
 const UNPADDED: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -142,7 +145,7 @@ pub fn xxd(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
                 match option {
                     'l' => length = count,
                     's' => skip = count,
-                    _ => columns = Some(count.max(1)),
+                    _ => columns = Some(count).filter(|count| *count > 0),
                 }
             }
             Argument::Operand(file) => files.push(file),
@@ -152,6 +155,9 @@ pub fn xxd(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
     let (inputs, mut output) = read_inputs("xxd", &files, stdin, session);
     let bytes: Vec<u8> = inputs.into_iter().flat_map(|(_, bytes)| bytes).skip(skip).take(length).collect();
     let columns = columns.unwrap_or(if plain { 30 } else { 16 });
+    if columns > COLUMNS && !plain {
+        return Output::failure(1, &format!("xxd: invalid number of columns (max. {COLUMNS})."));
+    }
     if reverse {
         output.stdout = undump(&String::from_utf8_lossy(&bytes), plain);
         return output;
