@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use portcullis_core::apiserver::Response;
 use portcullis_core::request::Request;
 
+use crate::budget::{self, Budget};
 use crate::commands::bytes;
 use crate::session::{NotRunning, Session};
 
@@ -14,8 +15,9 @@ const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 /// the shell's variables, as far as they are set: a token is worth nothing in the next run.
 pub fn send(request: &Request, session: &mut Session) -> (String, u8) {
     let mut request = request.clone();
+    let mut room = budget::LENGTH;
     for (_, value) in &mut request.headers {
-        *value = with_variables(value, &|name| session.variables.get(name).map(String::as_str));
+        *value = with_variables(value, &mut room, &|name| session.variables.get(name).map(String::as_str));
     }
     let head_only = request.method == "HEAD";
     let sent = session.send(request);
@@ -29,8 +31,8 @@ pub fn send(request: &Request, session: &mut Session) -> (String, u8) {
     }
 }
 
-/// `text` with `$NAME` and `${NAME}` replaced once, where `get` has the name.
-fn with_variables<'a>(text: &'a str, get: &dyn Fn(&str) -> Option<&'a str>) -> String {
+/// `text` with `$NAME` and `${NAME}` replaced once, where `get` has the name and there is room for the value.
+fn with_variables<'a>(text: &'a str, room: &mut Budget, get: &dyn Fn(&str) -> Option<&'a str>) -> String {
     let mut parts = text.split('$');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -38,8 +40,8 @@ fn with_variables<'a>(text: &'a str, get: &dyn Fn(&str) -> Option<&'a str>) -> S
         let braced = part.strip_prefix('{').and_then(|part| part.split_once('}'));
         let (name, rest) = braced.unwrap_or_else(|| part.split_at(bare));
         match get(name) {
-            Some(value) => out.extend([value, rest]),
-            None => out.extend(["$", part]),
+            Some(value) if room.take(value.len()).is_ok() => out.extend([value, rest]),
+            _ => out.extend(["$", part]),
         }
     }
     out
@@ -79,7 +81,7 @@ mod tests {
             ("$A$A-$A ${A", "11-1 ${A"),
             ("5$ $ $$A é$Aé", "5$ $ $1 é1é"),
         ] {
-            assert_eq!(with_variables(text, &get), expected, "{text}");
+            assert_eq!(with_variables(text, &mut budget::LENGTH.clone(), &get), expected, "{text}");
         }
     }
 }

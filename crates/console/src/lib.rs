@@ -5,6 +5,7 @@
 pub mod access;
 pub mod arguments;
 pub mod audit;
+mod budget;
 pub mod commands;
 mod engine;
 mod http;

@@ -16,6 +16,8 @@ use portcullis_core::world::World;
 use portcullis_core::apiserver::Server;
 use portcullis_core::apiserver::cluster::{Before, Cluster, Loaded};
 
+use crate::budget::{self, Budget};
+
 /// The path that a flag may name, and the file's own name.
 fn path_of(flag: &str) -> (&str, &str) {
     let path = flag.split_once('=').map_or(flag, |(_, value)| value);
@@ -50,6 +52,7 @@ pub struct Session {
     files: Files,
     /// What redirections wrote, by name, with the line of the step.
     written: SortedMap<String, (Vec<u8>, u32)>,
+    kept: Budget,
     world: World,
     line: u32,
     origin: Option<Rc<Origin>>,
@@ -101,6 +104,7 @@ impl Session {
             source,
             files,
             written: SortedMap::new(),
+            kept: budget::KEPT,
             world,
             line: 0,
             origin: None,
@@ -227,7 +231,7 @@ impl Session {
         self.audit.deliveries.extend(outbox.deliveries);
         self.audit.log.extend(outbox.log.lines().map(str::to_owned));
         if let Some(path) = path.filter(|_| !outbox.log.is_empty()) {
-            self.append(&path, outbox.log.as_bytes());
+            self.write(&path, outbox.log.as_bytes());
         }
     }
 
@@ -415,11 +419,40 @@ impl Session {
         }
     }
 
-    /// Writes `bytes` behind what the file `name` holds.
-    pub(crate) fn append(&mut self, name: &str, bytes: &[u8]) {
-        if name == "/dev/null" {
-            return;
+    /// What a command made is to stay: `count` bytes.
+    ///
+    /// # Errors
+    ///
+    /// There are too many of them.
+    pub(crate) fn keep(&mut self, count: usize) -> Result<(), &'static str> {
+        self.kept.take(count)
+    }
+
+    /// Gives a variable its value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::keep`].
+    pub(crate) fn assign(&mut self, name: String, value: String) -> Result<(), &'static str> {
+        self.keep(value.len())?;
+        self.variables.insert(name, value);
+        Ok(())
+    }
+
+    /// Writes what a command printed behind what the file `name` holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::keep`].
+    pub(crate) fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), &'static str> {
+        if name != "/dev/null" {
+            self.keep(bytes.len())?;
+            self.write(name, bytes);
         }
+        Ok(())
+    }
+
+    fn write(&mut self, name: &str, bytes: &[u8]) {
         if !self.written.contains_key(name) {
             let before = self.bytes(name).unwrap_or_default();
             self.written.insert(name.to_owned(), (before, self.line));

@@ -68,6 +68,44 @@ fn bytes_that_are_no_text_stay_apart() {
     }
 }
 
+/// What commands may make of a few lines is bounded, and they say so.
+#[test]
+fn a_tab_lives_through_what_grows() {
+    let doubled = "cat a a > b\ncat b b > a\n".repeat(8);
+    let files = format!("echo {} > a\n{doubled}", "x".repeat(127));
+    let words = format!("A='x x x x x x x '\n{}", "A=$A$A\n".repeat(16));
+    let long = "the words of a command may not have more than 16 MB\n";
+    let all = "the commands of a document may not print and write more than 64 MB\n";
+    for (commands, expected) in [
+        (format!("A={}\n{}", "x".repeat(1000), "A=$A$A\n".repeat(40)), long),
+        (format!("{words}echo $A $A $A"), "a command may not have more than 1,000,000 words\n"),
+        (format!("{files}A=$(cat a)\nB=$A$(echo $A$A)"), long),
+        (format!("{files}B=$(cat a; cat a a)"), long),
+        (format!("{files}cat a a a > c"), "cat: a command may not print more than 16 MB\n"),
+        (format!("{files}wc -c{} > c", " a".repeat(9)), "wc: a command may not read more than 64 MB\n"),
+        (format!("{files}xxd -c1 a > c"), "xxd: a command may not print more than 16 MB\n"),
+        (format!("{files}awk '{{print $0 $0 $0}}' a > c"), "awk: a command may not print more than 16 MB\n"),
+        (format!("{files}sed s/xx/xxxxxxxx/g a > c"), "sed: a command may not print more than 16 MB\n"),
+        (format!("echo a | sed{}", " -e s/a/aaaaaaaaaaaaaaaa/g".repeat(9)), "sed: a line may not be longer than 16 MB\n"),
+        (format!("{files}tr x '\\n' < a | sort > c"), "sort: more than 1,000,000 lines are too many for this shell\n"),
+        (format!("{files}{}", "cat a >> c\n".repeat(9)), all),
+        (format!("{files}{}", "cat a\n".repeat(9)), all),
+        (
+            format!("{files}cat a | tee 1 2 3 4 5 6 7 > 8"),
+            "tee: the commands of a document may not print and write more than 64 MB\n",
+        ),
+        (format!("{files}A=$(cat a)\n{}", (0..9).map(|at| format!("A{at}=$A\n")).collect::<String>()), all),
+        (
+            format!("printf '%s{}'{}", "y".repeat(9000), " x".repeat(3000)),
+            "printf: a command may not print more than 16 MB\n",
+        ),
+        (format!("sed{}", " -e p".repeat(101)), "sed: more than 100 commands are too many for this shell\n"),
+    ] {
+        let report = run("grows.md", &format!("~~~sh\n{commands}\n~~~\n"), None);
+        assert_eq!(outputs(&report).last(), Some(&expected), "{}", commands.lines().last().unwrap_or_default());
+    }
+}
+
 #[test]
 fn credentials_that_are_none_are_refused() {
     for token in [

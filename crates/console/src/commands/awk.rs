@@ -51,11 +51,13 @@ pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
     let (inputs, mut output) = read_inputs("awk", files, stdin, session);
     let bytes: Vec<u8> = inputs.into_iter().flat_map(|(_, bytes)| bytes).collect();
     let text = String::from_utf8_lossy(&bytes);
-    let mut printed = String::new();
     for (line, number) in text.lines().zip(1..) {
         let prints = match &when {
             When::Always => true,
-            When::Matches(pattern) => pattern.find(line, 0).is_some(),
+            When::Matches(pattern) => match pattern.find(line, 0) {
+                Ok(found) => found.is_some(),
+                Err(message) => return Output::failure(2, &format!("awk: {message}")),
+            },
             When::Line(compare, other) => compare(&number, other),
         };
         if !prints {
@@ -65,19 +67,21 @@ pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
             "" | " " => line.split_whitespace().collect(),
             separator => line.split(separator).collect(),
         };
+        let shown = number.to_string();
         for item in &items {
-            match item {
-                Item::Field(0) => printed.push_str(line),
-                Item::Field(at) => printed.push_str(fields.get(at - 1).copied().unwrap_or_default()),
-                Item::Last => printed.push_str(fields.last().copied().unwrap_or(line)),
-                Item::Number => printed.push_str(&number.to_string()),
-                Item::Text(text) => printed.push_str(text),
-                Item::Space => printed.push(' '),
-            }
+            output.print(match item {
+                Item::Field(0) => line.as_bytes(),
+                Item::Field(at) => fields.get(at - 1).copied().unwrap_or_default().as_bytes(),
+                Item::Last => fields.last().copied().unwrap_or(line).as_bytes(),
+                Item::Number => shown.as_bytes(),
+                Item::Text(text) => text.as_bytes(),
+                Item::Space => b" ",
+            });
         }
-        printed.push('\n');
+        if !output.print(b"\n") {
+            break;
+        }
     }
-    output.stdout = printed.into_bytes();
     output
 }
 

@@ -163,7 +163,7 @@ pub fn xxd(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
         return output;
     }
     for (row, chunk) in bytes.chunks(columns).enumerate() {
-        let line = if plain {
+        let line: String = if plain {
             chunk.iter().map(|byte| format!("{byte:02x}")).collect()
         } else {
             let width = columns * 2 + columns.div_ceil(2);
@@ -173,7 +173,9 @@ pub fn xxd(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
                 .collect();
             format!("{:08x}:{hex:<width$}  {}", skip + row * columns, printable(chunk))
         };
-        output.stdout.extend(line.bytes().chain([b'\n']));
+        if !output.print_line(&line) {
+            break;
+        }
     }
     output
 }

@@ -261,11 +261,12 @@ impl<'a> Curl<'a> {
         output: &mut Output,
     ) -> Result<(), (u8, String)> {
         let headers = http::head(response);
+        let unwritten = |message: &str| (23, message.to_owned());
         match self.dump {
             Some("-") => output.stdout.extend(headers.bytes()),
             Some(file) => {
                 session.truncate(file);
-                session.append(file, headers.as_bytes());
+                session.append(file, headers.as_bytes()).map_err(unwritten)?;
             }
             None => {}
         }
@@ -281,7 +282,7 @@ impl<'a> Curl<'a> {
             Some("-") | None => output.stdout.extend(shown),
             Some(file) => {
                 session.truncate(file);
-                session.append(file, &shown);
+                session.append(file, &shown).map_err(unwritten)?;
             }
         }
         if let Some(format) = self.write_out {

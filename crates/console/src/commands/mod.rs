@@ -2,7 +2,7 @@
 
 use crate::arguments::Argument;
 use crate::session::Session;
-use crate::{audit, inspect};
+use crate::{audit, budget, inspect};
 
 mod awk;
 pub(crate) mod bytes;
@@ -29,6 +29,20 @@ impl Output {
     /// Success, with `text` on standard output.
     pub fn text(text: impl Into<String>) -> Self {
         Self { stdout: text.into().into_bytes(), ..Self::default() }
+    }
+
+    /// Prints `bytes` on standard output; false where a program may not print as much, and need not go on.
+    pub(crate) fn print(&mut self, bytes: &[u8]) -> bool {
+        // The byte behind the last tells the shell.
+        let room = (budget::PRINTED + 1).saturating_sub(self.stdout.len());
+        self.stdout.extend(bytes.get(..room).unwrap_or(bytes));
+        self.stdout.len() <= budget::PRINTED
+    }
+
+    /// The same of a line.
+    pub(crate) fn print_line(&mut self, line: &str) -> bool {
+        self.print(line.as_bytes());
+        self.print(b"\n")
     }
 
     /// Failure, with `message` as one line on standard error.
@@ -94,19 +108,27 @@ fn read_inputs<'a>(
 ) -> (Vec<(&'a str, Vec<u8>)>, Output) {
     let mut inputs = Vec::new();
     let mut output = Output::default();
+    let mut read = budget::READ;
     if files.is_empty() {
         inputs.push(("(standard input)", stdin.to_vec()));
     }
     for file in files {
-        match *file {
-            "-" => inputs.push(("(standard input)", stdin.to_vec())),
-            name => match session.bytes(name) {
-                Some(bytes) => inputs.push((name, bytes)),
-                None => {
-                    output.status = 1;
-                    output.stderr.extend(format!("{program}: {name}: No such file or directory\n").into_bytes());
-                }
-            },
+        let (name, bytes) = match *file {
+            "-" => ("(standard input)", Some(stdin.to_vec())),
+            name => (name, session.bytes(name)),
+        };
+        let length = bytes.as_ref().map_or(0, Vec::len);
+        if let Err(message) = read.take(length) {
+            output.status = 1;
+            output.stderr.extend(format!("{program}: {message}\n").into_bytes());
+            break;
+        }
+        match bytes {
+            Some(bytes) => inputs.push((name, bytes)),
+            None => {
+                output.status = 1;
+                output.stderr.extend(format!("{program}: {name}: No such file or directory\n").into_bytes());
+            }
         }
     }
     (inputs, output)
@@ -114,8 +136,10 @@ fn read_inputs<'a>(
 
 fn export(arguments: &[String], _: &[u8], session: &mut Session) -> Output {
     for argument in arguments {
-        if let Some((name, value)) = argument.split_once('=') {
-            session.variables.insert(name.to_owned(), value.to_owned());
+        if let Some((name, value)) = argument.split_once('=')
+            && let Err(message) = session.assign(name.to_owned(), value.to_owned())
+        {
+            return Output::failure(1, &format!("export: {message}"));
         }
     }
     Output::default()

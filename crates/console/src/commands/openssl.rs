@@ -104,10 +104,10 @@ pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
             &format!("Could not find certificate from {from}: neither PEM nor a `Subject:` line"),
         );
     };
-    let mut out = String::new();
+    let mut out = Output::default();
     for line in lines {
         let rest = found.rest.clone().unwrap_or_default();
-        out.push_str(&match line.trim_start_matches('-') {
+        let shown = match line.trim_start_matches('-') {
             "subject" => format!("subject={}\n", name(&found.subject)),
             "issuer" => format!("issuer={}\n", name(&rest.issuer)),
             "serial" => {
@@ -116,25 +116,28 @@ pub fn run(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
             "startdate" => format!("notBefore={}\n", time(rest.from)),
             "enddate" => format!("notAfter={}\n", time(rest.until)),
             _ => format!("notBefore={}\nnotAfter={}\n", time(rest.from), time(rest.until)),
-        });
+        };
+        if !out.print(shown.as_bytes()) {
+            return out;
+        }
     }
     if text {
-        out.push_str("Certificate:\n    Data:\n");
+        out.print(b"Certificate:\n    Data:\n");
         if let Some(rest) = &found.rest {
             let serial: Vec<String> = rest.serial.iter().map(|byte| format!("{byte:02x}")).collect();
-            out.push_str(&format!("        Version: {} (0x{:x})\n", rest.version + 1, rest.version));
-            out.push_str(&format!("        Serial Number:\n            {}\n", serial.join(":")));
-            out.push_str(&format!("        Issuer: {}\n", name(&rest.issuer)));
-            out.push_str("        Validity\n");
+            out.print(format!("        Version: {} (0x{:x})\n", rest.version + 1, rest.version).as_bytes());
+            out.print(format!("        Serial Number:\n            {}\n", serial.join(":")).as_bytes());
+            out.print(format!("        Issuer: {}\n", name(&rest.issuer)).as_bytes());
+            out.print(b"        Validity\n");
             let (from, until) = (time(rest.from), time(rest.until));
-            out.push_str(&format!("            Not Before: {from}\n            Not After : {until}\n"));
+            out.print(format!("            Not Before: {from}\n            Not After : {until}\n").as_bytes());
         }
-        out.push_str(&format!("        Subject: {}\n", name(&found.subject)));
+        out.print(format!("        Subject: {}\n", name(&found.subject)).as_bytes());
     }
     if !noout && let Some(pem) = pem(&input, "CERTIFICATE") {
-        out.push_str(&format!("{pem}\n"));
+        out.print(format!("{pem}\n").as_bytes());
     }
-    Output::text(out)
+    out
 }
 
 /// `O=system:nodes, CN=kubelet`, escaped as RFC 2253 asks.

@@ -1,10 +1,20 @@
-//! Regular expressions as `grep` knows them: POSIX basic and extended, leftmost longest, in time linear in the text.
+//! Regular expressions as `grep` knows them: POSIX basic and extended, leftmost longest.
+//!
+//! One search takes time linear in the text and in the pattern. The longest of its matches may take a look at all that
+//! follows, though, and so may each search behind it: a pattern has so many [`STEPS`] and gives up behind them.
 //!
 //! Behaviour: POSIX.1-2017, Base Definitions, chapter 9, with GNU's `\+`, `\?` and `\|` in basic expressions. Back
 //! references are refused, and what a search ignores is the case of ASCII's letters.
 
-/// Instructions of a compiled pattern: `a{255}{255}` must not fill the memory.
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// Parts of a pattern, those of what is repeated each time: `a{255}{255}` must not fill the memory, nor `(){255}{255}` go on
+/// for ever.
 const LONGEST: usize = 20_000;
+/// Looks at a character by an instruction, in all searches for a pattern.
+const STEPS: usize = 200_000_000;
+const TOO_BIG: &str = "Regular expression too big";
 /// Groups in each other.
 const DEPTH: usize = 50;
 
@@ -12,9 +22,14 @@ const DEPTH: usize = 50;
 #[derive(Clone, Debug)]
 pub struct Pattern {
     code: Vec<Code>,
+    /// Parts that there is still room for.
+    room: usize,
+    steps: Cell<usize>,
     ignore_case: bool,
     /// With what every match begins.
     head: String,
+    /// Whether that is all.
+    literal: bool,
 }
 
 /// How a pattern is written.
@@ -34,7 +49,7 @@ enum Code {
     Any,
     Set {
         negated: bool,
-        ranges: Vec<(char, char)>,
+        ranges: Rc<[(char, char)]>,
     },
     /// Goes on at both.
     Split(usize, usize),
@@ -58,30 +73,43 @@ impl Pattern {
     ///
     /// Brackets that are not closed, back references, patterns that become too large.
     pub fn new(text: &str, syntax: Syntax, ignore_case: bool) -> Result<Self, &'static str> {
-        let node = if syntax == Syntax::Fixed {
-            Node::Sequence(text.chars().map(|char| Node::One(Code::Char(char))).collect())
-        } else {
+        Self::any(&[text], syntax, ignore_case)
+    }
+
+    /// Compiles what matches where one of `texts` does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pattern::new`].
+    pub fn any(texts: &[&str], syntax: Syntax, ignore_case: bool) -> Result<Self, &'static str> {
+        if texts.iter().map(|text| text.len() + 1).sum::<usize>() > LONGEST {
+            return Err(TOO_BIG);
+        }
+        let node = |text: &&str| {
+            if syntax == Syntax::Fixed {
+                return Ok(Node::Sequence(text.chars().map(|char| Node::One(Code::Char(char))).collect()));
+            }
             let mut reader = Reader { rest: text, extended: syntax == Syntax::Extended, depth: 0 };
             let node = reader.either()?;
-            if !reader.rest.is_empty() {
-                return Err("Unmatched ) or \\)");
-            }
-            node
+            if reader.rest.is_empty() { Ok(node) } else { Err("Unmatched ) or \\)") }
         };
-        let mut pattern = Self { code: Vec::new(), ignore_case, head: String::new() };
+        let node = Node::Either(texts.iter().map(node).collect::<Result<_, _>>()?);
+        let steps = Cell::new(STEPS);
+        let mut pattern =
+            Self { code: Vec::new(), room: LONGEST, steps, ignore_case, head: String::new(), literal: false };
         pattern.emit(&node)?;
         pattern.code.push(Code::Found);
         if !ignore_case {
             let literal = |code: &Code| if let Code::Char(char) = code { Some(*char) } else { None };
             pattern.head = pattern.code.iter().map_while(literal).collect();
+            pattern.literal = pattern.head.chars().count() + 1 == pattern.code.len();
         }
         Ok(pattern)
     }
 
     fn emit(&mut self, node: &Node) -> Result<(), &'static str> {
-        if self.code.len() > LONGEST {
-            return Err("Regular expression too big");
-        }
+        let parts = if let Node::One(Code::Set { ranges, .. }) = node { 1 + ranges.len() } else { 1 };
+        self.room = self.room.checked_sub(parts).ok_or(TOO_BIG)?;
         match node {
             Node::One(code) => self.code.push(code.clone()),
             Node::Sequence(nodes) => nodes.iter().try_for_each(|node| self.emit(node))?,
@@ -139,15 +167,28 @@ impl Pattern {
     }
 
     /// The leftmost longest match in `line` that begins at byte `from` or behind.
-    pub fn find(&self, line: &str, from: usize) -> Option<(usize, usize)> {
+    ///
+    /// # Errors
+    ///
+    /// This search and those before it took too long.
+    pub fn find(&self, line: &str, from: usize) -> Result<Option<(usize, usize)>, &'static str> {
+        let head = line.get(from..).and_then(|rest| rest.find(&self.head));
+        let Some((from, text)) = head.and_then(|head| Some((from + head, line.get(from + head..)?))) else {
+            return Ok(None);
+        };
+        if self.literal {
+            return Ok(Some((from, from + self.head.len())));
+        }
         let mut threads = Threads::new(self.code.len());
         let mut next = Threads::new(self.code.len());
         let mut best: Option<(usize, usize)> = None;
-        let from = from + line.get(from..)?.find(&self.head)?;
-        let text = line.get(from..)?;
         let ends = [(text.len(), None)];
         for (at, char) in text.char_indices().map(|(at, char)| (at, Some(char))).chain(ends) {
             let at = from + at;
+            // Which instructions were seen is forgotten at each character, many at a time.
+            let steps = threads.steps + 1 + self.code.len() / 64;
+            self.steps.set(self.steps.get().checked_sub(steps).ok_or("This search takes too long for this shell")?);
+            threads.steps = 0;
             if best.is_none() {
                 self.follow(&mut threads, 0, at, at, line.len());
             }
@@ -166,6 +207,7 @@ impl Pattern {
                     (Some(Code::Char(wanted)), Some(char)) => self.fold(*wanted) == self.fold(char),
                     (Some(Code::Any), Some(_)) => true,
                     (Some(Code::Set { negated, ranges }), Some(char)) => {
+                        next.steps += ranges.len();
                         let within = |char: char| ranges.iter().any(|(from, to)| (*from..=*to).contains(&char));
                         let found = within(char)
                             || self.ignore_case
@@ -182,7 +224,7 @@ impl Pattern {
             threads.seen.fill(false);
             std::mem::swap(&mut threads, &mut next);
         }
-        best
+        Ok(best)
     }
 
     fn fold(&self, char: char) -> char {
@@ -193,6 +235,7 @@ impl Pattern {
     fn follow(&self, threads: &mut Threads, code: usize, start: usize, at: usize, length: usize) {
         let mut open = vec![code];
         while let Some(code) = open.pop() {
+            threads.steps += 1;
             match threads.seen.get_mut(code) {
                 Some(seen) if !*seen => *seen = true,
                 _ => continue,
@@ -212,11 +255,13 @@ impl Pattern {
 struct Threads {
     list: Vec<(usize, usize)>,
     seen: Vec<bool>,
+    /// What it took to find them.
+    steps: usize,
 }
 
 impl Threads {
     fn new(length: usize) -> Self {
-        Self { list: Vec::new(), seen: vec![false; length] }
+        Self { list: Vec::new(), seen: vec![false; length], steps: 0 }
     }
 }
 
@@ -256,6 +301,7 @@ impl Reader<'_> {
                 return Ok(Node::Sequence(nodes));
             }
             let mut node = self.one(nodes.is_empty())?;
+            let depth = self.depth;
             loop {
                 let (least, most) = if self.rest.starts_with('*') {
                     self.rest = self.rest.get(1..).unwrap_or_default();
@@ -272,9 +318,10 @@ impl Reader<'_> {
                 node = Node::Repeat { node: Box::new(node), least, most };
                 self.depth += 1;
                 if self.depth > DEPTH {
-                    return Err("Regular expression too big");
+                    return Err(TOO_BIG);
                 }
             }
+            self.depth = depth;
             nodes.push(node);
         }
     }
@@ -299,7 +346,7 @@ impl Reader<'_> {
         if self.operator('(') {
             self.depth += 1;
             if self.depth > DEPTH {
-                return Err("Regular expression too big");
+                return Err(TOO_BIG);
             }
             let depth = self.depth;
             let node = self.either()?;
@@ -323,11 +370,13 @@ impl Reader<'_> {
             '\\' => {
                 let escaped = chars.next().ok_or("Trailing backslash")?;
                 self.rest = chars.as_str();
-                let word = vec![('a', 'z'), ('A', 'Z'), ('0', '9'), ('_', '_')];
                 match escaped {
                     '1'..='9' => return Err("Back references are not supported here"),
-                    's' | 'S' => Code::Set { negated: escaped == 'S', ranges: vec![(' ', ' '), ('\t', '\r')] },
-                    'w' | 'W' => Code::Set { negated: escaped == 'W', ranges: word },
+                    's' | 'S' => Code::Set { negated: escaped == 'S', ranges: [(' ', ' '), ('\t', '\r')].into() },
+                    'w' | 'W' => {
+                        let word = [('a', 'z'), ('A', 'Z'), ('0', '9'), ('_', '_')];
+                        Code::Set { negated: escaped == 'W', ranges: word.into() }
+                    }
                     'b' | 'B' | '<' | '>' => return Err("Word boundaries are not supported here"),
                     other => Code::Char(other),
                 }
@@ -364,7 +413,7 @@ impl Reader<'_> {
             let from = chars.next().ok_or(OPEN)?;
             self.rest = chars.as_str();
             if from == ']' && !first {
-                return Ok(Node::One(Code::Set { negated, ranges }));
+                return Ok(Node::One(Code::Set { negated, ranges: ranges.into() }));
             }
             first = false;
             let mut to = from;
@@ -413,26 +462,44 @@ mod tests {
             ("\\.", Basic, "a.b", Some(".")),
             ("aab", Basic, "aaab", Some("aab")),
             ("ab+", Extended, "aacabb", Some("abb")),
+            (&"a*".repeat(60), Extended, "aab", Some("aa")),
         ] {
             let pattern = Pattern::new(pattern, syntax, false).unwrap();
             assert_eq!(
-                pattern.find(line, 0).map(|(from, to)| line.get(from..to).unwrap_or_default()),
+                pattern.find(line, 0).unwrap().map(|(from, to)| line.get(from..to).unwrap_or_default()),
                 found,
                 "{pattern:?} {line}"
             );
         }
-        assert!(Pattern::new("AB", Basic, true).unwrap().find("xab", 0).is_some());
-        assert_eq!(Pattern::new("a", Basic, true).unwrap().find("aba", 1), Some((2, 3)));
+        assert!(Pattern::new("AB", Basic, true).unwrap().find("xab", 0).unwrap().is_some());
+        assert_eq!(Pattern::new("a", Basic, true).unwrap().find("aba", 1), Ok(Some((2, 3))));
+        assert_eq!(Pattern::any(&["b", "a|abc"], Extended, false).unwrap().find("xabcd", 0), Ok(Some((1, 4))));
     }
 
     #[test]
     fn refuses_what_is_broken_or_too_large() {
-        for pattern in
-            ["(", "a{255}{255}", "[a", "a{2", "a{3,2}", "\\1", &"(".repeat(10_000), &format!("a{}", "+".repeat(10_000))]
-        {
+        for pattern in [
+            "(",
+            "a{255}{255}",
+            "(){255}{255}{255}{255}{255}",
+            "[a",
+            "a{2",
+            "a{3,2}",
+            "\\1",
+            &"(".repeat(10_000),
+            &format!("a{}", "+".repeat(10_000)),
+            &format!("[{}]{{255}}", "a".repeat(1000)),
+            &"a".repeat(1 << 20),
+        ] {
             assert!(Pattern::new(pattern, Syntax::Extended, false).is_err(), "{pattern:.20}");
         }
         let slow = Pattern::new("(a|aa)*(a|aa)*b", Syntax::Extended, false).unwrap();
-        assert_eq!(slow.find(&"a".repeat(20_000), 0), None);
+        assert_eq!(slow.find(&"a".repeat(20_000), 0), Ok(None));
+        // Each of the searches looks at all that is left.
+        let greedy = Pattern::new("a(.*b)?", Syntax::Extended, false).unwrap();
+        greedy.steps.set(1_000_000);
+        let line = "a".repeat(100_000);
+        let broken = (0..line.len()).find_map(|at| greedy.find(&line, at).err());
+        assert_eq!(broken, Some("This search takes too long for this shell"));
     }
 }

@@ -7,6 +7,7 @@ use portcullis_core::manifest::float;
 use super::pattern::{Pattern, Syntax};
 use super::{Output, read_inputs, unsupported};
 use crate::arguments::{Argument, Arguments};
+use crate::budget;
 use crate::session::Session;
 
 pub fn cat(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output {
@@ -19,7 +20,9 @@ pub fn cat(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
         }
     }
     let (inputs, mut output) = read_inputs("cat", &files, stdin, session);
-    output.stdout = inputs.into_iter().flat_map(|(_, bytes)| bytes).collect();
+    for (_, bytes) in inputs {
+        output.print(&bytes);
+    }
     output
 }
 
@@ -36,7 +39,9 @@ pub fn tee(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
         if !append {
             session.truncate(file);
         }
-        session.append(file, stdin);
+        if let Err(message) = session.append(file, stdin) {
+            return Output::failure(1, &format!("tee: {message}"));
+        }
     }
     Output { stdout: stdin.to_vec(), ..Output::default() }
 }
@@ -72,16 +77,16 @@ pub fn printf(arguments: &[String], _: &[u8], _: &mut Session) -> Output {
     let Some((format, mut values)) = arguments.split_first() else {
         return Output::failure(2, "printf: usage: printf format [arguments]");
     };
-    let mut text = String::new();
+    let mut output = Output::default();
     loop {
         let before = values.len();
         let mut pieces = format.split('%');
-        text.push_str(&unescape(pieces.next().unwrap_or_default()));
+        output.print(unescape(pieces.next().unwrap_or_default()).as_bytes());
         let mut literal = false;
         for piece in pieces {
             if literal {
                 literal = false;
-                text.push_str(&unescape(piece));
+                output.print(unescape(piece).as_bytes());
                 continue;
             }
             // `-` and `0`, then the width.
@@ -119,17 +124,20 @@ pub fn printf(arguments: &[String], _: &[u8], _: &mut Session) -> Output {
                     return Output::failure(1, &message);
                 }
             };
-            text.push_str(&if flags.starts_with('-') {
+            let padded = if flags.starts_with('-') {
                 format!("{printed:<width$}")
             } else if flags.starts_with('0') {
                 format!("{printed:0>width$}")
             } else {
                 format!("{printed:>width$}")
-            });
-            text.push_str(&unescape(rest.as_str()));
+            };
+            output.print(padded.as_bytes());
+            if !output.print(unescape(rest.as_str()).as_bytes()) {
+                return output;
+            }
         }
         if values.is_empty() || values.len() == before {
-            return Output::text(text);
+            return output;
         }
     }
 }
@@ -327,7 +335,14 @@ pub fn sort(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output
     }
     let (inputs, mut output) = read_inputs("sort", &files, stdin, session);
     let text: Vec<String> = inputs.iter().map(|(_, input)| String::from_utf8_lossy(input).into_owned()).collect();
-    let mut lines: Vec<&str> = text.iter().flat_map(|text| text.lines()).collect();
+    let mut lines = Vec::new();
+    let mut room = budget::WORDS;
+    for line in text.iter().flat_map(|text| text.lines()) {
+        if room.take(1).is_err() {
+            return Output::failure(2, "sort: more than 1,000,000 lines are too many for this shell");
+        }
+        lines.push(line);
+    }
     let number = |line: &str| {
         let line = line.trim_start();
         let end = line.find(|char: char| !char.is_ascii_digit() && char != '.' && char != '-').unwrap_or(line.len());
@@ -512,13 +527,11 @@ pub fn grep(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output
         }
         given.push(files.remove(0));
     }
-    let mut patterns = Vec::new();
-    for text in given.into_iter().flat_map(|given| given.split('\n')) {
-        match Pattern::new(text, syntax, ignore_case) {
-            Ok(pattern) => patterns.push(pattern),
-            Err(message) => return Output::failure(2, &format!("grep: {message}")),
-        }
-    }
+    let given: Vec<&str> = given.into_iter().flat_map(|given| given.split('\n')).collect();
+    let pattern = match Pattern::any(&given, syntax, ignore_case) {
+        Ok(pattern) => pattern,
+        Err(message) => return Output::failure(2, &format!("grep: {message}")),
+    };
     let (inputs, mut output) = read_inputs("grep", &files, stdin, session);
     if grep.no_messages {
         output.stderr.clear();
@@ -527,7 +540,10 @@ pub fn grep(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output
     let mut found = false;
     for (file, input) in &inputs {
         let prefix = if named { format!("{file}:") } else { String::new() };
-        found |= grep.file(&patterns, &prefix, file, &String::from_utf8_lossy(input), &mut output.stdout);
+        match grep.file(&pattern, &prefix, file, &String::from_utf8_lossy(input), &mut output) {
+            Ok(any) => found |= any,
+            Err(message) => return Output::failure(2, &format!("grep: {message}")),
+        }
     }
     output.status = match (found, output.status) {
         (true, _) if grep.quiet => 0,
@@ -538,7 +554,14 @@ pub fn grep(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output
 }
 
 impl Grep {
-    fn file(&self, patterns: &[Pattern], prefix: &str, name: &str, text: &str, out: &mut Vec<u8>) -> bool {
+    fn file(
+        &self,
+        pattern: &Pattern,
+        prefix: &str,
+        name: &str,
+        text: &str,
+        out: &mut Output,
+    ) -> Result<bool, &'static str> {
         let name_only = prefix.trim_end_matches(':');
         let mut count = 0;
         let mut recent = std::collections::VecDeque::new();
@@ -546,12 +569,10 @@ impl Grep {
         let context = self.before + self.after > 0;
         for (line, number) in text.lines().zip(1..) {
             let first = |from: usize| {
-                let found = patterns.iter().filter_map(|pattern| pattern.find(line, from));
-                found
-                    .filter(|found| !self.whole_line || *found == (0, line.len()))
-                    .min_by_key(|(start, end)| (*start, std::cmp::Reverse(*end)))
+                let found = pattern.find(line, from)?;
+                Ok(found.filter(|found| !self.whole_line || *found == (0, line.len())))
             };
-            let hit = first(0);
+            let hit = first(0)?;
             if hit.is_some() == self.invert {
                 if owed > 0 {
                     owed -= 1;
@@ -580,13 +601,13 @@ impl Grep {
                     } else {
                         line.get(end..).and_then(next_char).map(|step| end + step)
                     };
-                    next = from.and_then(first);
+                    next = from.map(first).transpose()?.flatten();
                 }
                 continue;
             }
             let begin = recent.front().map_or(number, |(number, _)| *number);
             if context && shown > 0 && begin > shown + 1 {
-                out.extend(b"--\n");
+                out.print(b"--\n");
             }
             for (number, line) in recent.drain(..) {
                 self.line(name_only, number, '-', line, out);
@@ -597,28 +618,31 @@ impl Grep {
         }
         if !self.quiet {
             if self.names && count > 0 {
-                out.extend(format!("{name}\n").into_bytes());
+                out.print(format!("{name}\n").as_bytes());
             } else if self.count && !self.names {
-                out.extend(format!("{prefix}{count}\n").into_bytes());
+                out.print(format!("{prefix}{count}\n").as_bytes());
             }
         }
-        count > 0
+        Ok(count > 0)
     }
 
-    fn line(&self, name: &str, number: u32, mark: char, line: &str, out: &mut Vec<u8>) {
+    fn line(&self, name: &str, number: u32, mark: char, line: &str, out: &mut Output) {
         if !name.is_empty() {
-            out.extend(format!("{name}{mark}").into_bytes());
+            out.print(format!("{name}{mark}").as_bytes());
         }
         if self.number {
-            out.extend(format!("{number}{mark}").into_bytes());
+            out.print(format!("{number}{mark}").as_bytes());
         }
-        out.extend(line.bytes().chain([b'\n']));
+        out.print_line(line);
     }
 }
 
 fn next_char(text: &str) -> Option<usize> {
     text.chars().next().map(char::len_utf8)
 }
+
+/// Commands of sed, each of which may have a large pattern.
+const EDITS: usize = 100;
 
 /// `s/old/new/g`, and `p`, `d` with line numbers or `$` before them.
 enum Edit<'a> {
@@ -643,6 +667,9 @@ pub fn sed(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
     if scripts.is_empty() && !files.is_empty() {
         scripts.push(files.remove(0));
     }
+    if scripts.len() > EDITS {
+        return Output::failure(1, &format!("sed: more than {EDITS} commands are too many for this shell"));
+    }
     let mut edits = Vec::new();
     for script in &scripts {
         match edit(script.trim(), syntax) {
@@ -665,23 +692,27 @@ pub fn sed(arguments: &[String], stdin: &[u8], session: &mut Session) -> Output 
                 continue;
             }
             match edit {
-                Edit::Print => output.stdout.extend(line.bytes().chain([b'\n'])),
+                Edit::Print => drop(output.print_line(&line)),
                 Edit::Delete => {
                     deleted = true;
                     break;
                 }
                 Edit::Substitute { pattern, replacement, all, print } => {
-                    if let Some(edited) = substitute(&line, pattern, replacement, *all) {
+                    let edited = match substitute(&line, pattern, replacement, *all) {
+                        Ok(edited) => edited,
+                        Err(message) => return Output::failure(1, &format!("sed: {message}")),
+                    };
+                    if let Some(edited) = edited {
                         line = edited;
                         if *print {
-                            output.stdout.extend(line.bytes().chain([b'\n']));
+                            output.print_line(&line);
                         }
                     }
                 }
             }
         }
-        if !quiet && !deleted {
-            output.stdout.extend(line.bytes().chain([b'\n']));
+        if !quiet && !deleted && !output.print_line(&line) {
+            break;
         }
     }
     output
@@ -714,17 +745,24 @@ fn edit(script: &str, syntax: Syntax) -> Option<(usize, usize, Edit<'_>)> {
     Some((from, to, edit))
 }
 
-fn substitute(line: &str, pattern: &Pattern, replacement: &str, all: bool) -> Option<String> {
+fn substitute(line: &str, pattern: &Pattern, replacement: &str, all: bool) -> Result<Option<String>, &'static str> {
+    let slice = |from, to| line.get(from..to).unwrap_or_default();
+    let mut room = budget::LINE;
     let mut edited = String::new();
     let mut at = 0;
     let mut changed = false;
     let mut after_match = false;
-    while let Some((start, end)) = pattern.find(line, at) {
-        edited.push_str(line.get(at..start)?);
+    while let Some((start, end)) = pattern.find(line, at)? {
+        room.take(start - at)?;
+        edited.push_str(slice(at, start));
         // Nothing is no match right behind a match.
         if !(start == end && after_match && start == at) {
             changed = true;
-            edited.push_str(&replacement.replace('&', line.get(start..end)?));
+            for (number, piece) in replacement.split('&').enumerate() {
+                let found = if number > 0 { slice(start, end) } else { "" };
+                room.take(found.len() + piece.len())?;
+                edited.extend([found, piece]);
+            }
         }
         at = end;
         after_match = start < end;
@@ -733,10 +771,12 @@ fn substitute(line: &str, pattern: &Pattern, replacement: &str, all: bool) -> Op
         }
         if start == end {
             let Some(step) = line.get(end..).and_then(next_char) else { break };
-            edited.push_str(line.get(end..end + step)?);
+            room.take(step)?;
+            edited.push_str(slice(end, end + step));
             at += step;
         }
     }
-    edited.push_str(line.get(at..)?);
-    changed.then_some(edited)
+    room.take(line.len() - at)?;
+    edited.push_str(slice(at, line.len()));
+    Ok(changed.then_some(edited))
 }

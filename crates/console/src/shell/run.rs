@@ -1,14 +1,9 @@
 //! [`Script`] to output: expansion, redirection, pipes.
 
 use super::{Command, Item, Part, Redirection, Script, Stream, When, Word};
+use crate::budget::{self, Budget};
 use crate::commands::{self, Output};
 use crate::session::Session;
-
-/// Bytes that one word may become: a variable doubled forty times must not fill the memory.
-const LONGEST_WORD: usize = 32 << 20;
-
-/// Bytes that one command may print: a file that is written twice into itself must not either.
-const LONGEST_OUTPUT: usize = 256 << 20;
 
 /// What a command line printed at the terminal, and how it ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,11 +17,17 @@ pub struct Outcome {
 /// Runs `script`, as long as `go_on`: it is asked before each command, with the bytes that the command is given. `None` where it
 /// said no.
 pub fn run(script: &Script, session: &mut Session, go_on: &dyn Fn(usize) -> bool) -> Option<Outcome> {
+    let (length, words) = (budget::LENGTH, budget::WORDS);
+    let bodies = &script.bodies;
     let mut shell =
-        Shell { session, bodies: &script.bodies, errors: Vec::new(), substituted: false, go_on, ended: false };
+        Shell { session, bodies, errors: Vec::new(), substituted: false, length, words, go_on, ended: false };
     let mut outcome = Outcome::default();
     for item in &script.list {
-        if let Some(stdout) = shell.item(item) {
+        if let Some(mut stdout) = shell.item(item) {
+            if let Err(message) = shell.session.keep(stdout.len()) {
+                stdout = format!("{message}\n").into_bytes();
+                shell.session.status = 1;
+            }
             // Within one command a program tells its errors last.
             outcome.terminal.append(&mut shell.before_last(stdout));
         }
@@ -45,6 +46,9 @@ struct Shell<'a> {
     errors: Vec<Vec<u8>>,
     /// Whether a `$(...)` ran in the command: `A=$(false)` has its status.
     substituted: bool,
+    /// What the words of a command may still have, with those of the commands around it.
+    length: Budget,
+    words: Budget,
     go_on: &'a dyn Fn(usize) -> bool,
     /// Whether `go_on` said no.
     ended: bool,
@@ -52,6 +56,12 @@ struct Shell<'a> {
 
 /// What the shell itself says where it cannot run a command.
 struct Refused(String);
+
+impl From<&str> for Refused {
+    fn from(message: &str) -> Self {
+        Self(message.to_owned())
+    }
+}
 
 impl Shell<'_> {
     /// Standard output of a pipeline; `None` where it was not its turn.
@@ -67,7 +77,13 @@ impl Shell<'_> {
         let mut passed = Vec::new();
         let mut status = 0;
         for command in &item.pipeline {
-            let output = self.command(command, passed).unwrap_or_else(|Refused(message)| Output::failure(1, &message));
+            let before = (self.length, self.words);
+            let mut output =
+                self.command(command, passed).unwrap_or_else(|Refused(message)| Output::failure(1, &message));
+            (self.length, self.words) = before;
+            if let Err(message) = self.session.keep(output.stderr.len()) {
+                output = Output::failure(1, message);
+            }
             passed = output.stdout;
             status = output.status;
             self.errors.push(output.stderr);
@@ -107,7 +123,7 @@ impl Shell<'_> {
         let mut output = match words.split_first() {
             None => {
                 for (name, value) in assignments {
-                    self.session.variables.insert(name, value);
+                    self.session.assign(name, value)?;
                 }
                 Output { status: if self.substituted { self.session.status } else { 0 }, ..Output::default() }
             }
@@ -119,17 +135,15 @@ impl Shell<'_> {
                     .collect();
                 let output = commands::run(name, arguments, &stdin, self.session);
                 self.session.settle();
-                if output.stdout.len() > LONGEST_OUTPUT {
-                    return Err(Refused(format!(
-                        "{name}: a command may not print more than {} MB",
-                        LONGEST_OUTPUT >> 20
-                    )));
-                }
                 for (value, name) in before.into_iter().rev() {
                     match value {
                         Some(value) => self.session.variables.insert(name, value),
                         None => self.session.variables.remove(&name),
                     };
+                }
+                if output.stdout.len().max(output.stderr.len()) > budget::PRINTED {
+                    let most = budget::PRINTED >> 20;
+                    return Err(Refused(format!("{name}: a command may not print more than {most} MB")));
                 }
                 output
             }
@@ -139,7 +153,7 @@ impl Shell<'_> {
             match target {
                 Target::Shown(Stream::Output) => output.stdout.extend(bytes),
                 Target::Shown(Stream::Error) => output.stderr.extend(bytes),
-                Target::File(file) => self.session.append(&file, &bytes),
+                Target::File(file) => self.session.append(&file, &bytes)?,
             }
         }
         Ok(output)
@@ -190,7 +204,7 @@ impl Shell<'_> {
         let mut text = String::new();
         for part in word {
             let more = self.part(part)?;
-            grow(&mut text, &more)?;
+            self.grow(&mut text, &more)?;
         }
         Ok(text)
     }
@@ -205,21 +219,32 @@ impl Shell<'_> {
                 Part::Text { .. } | Part::Variable { quoted: true, .. } | Part::Substitution { quoted: true, .. }
             );
             if !splits {
-                grow(current.get_or_insert_default(), &text)?;
+                self.grow(current.get_or_insert_default(), &text)?;
                 continue;
             }
             if text.starts_with(char::is_whitespace) {
-                words.extend(current.take());
+                self.end(current.take(), words)?;
             }
             let mut fields = text.split_whitespace().peekable();
             while let Some(field) = fields.next() {
-                grow(current.get_or_insert_default(), field)?;
+                self.grow(current.get_or_insert_default(), field)?;
                 if fields.peek().is_some() || text.ends_with(char::is_whitespace) {
-                    words.extend(current.take());
+                    self.end(current.take(), words)?;
                 }
             }
         }
-        words.extend(current);
+        self.end(current, words)
+    }
+
+    fn grow(&mut self, text: &mut String, more: &str) -> Result<(), Refused> {
+        self.length.take(more.len())?;
+        text.push_str(more);
+        Ok(())
+    }
+
+    fn end(&mut self, word: Option<String>, words: &mut Vec<String>) -> Result<(), Refused> {
+        self.words.take(usize::from(word.is_some()))?;
+        words.extend(word);
         Ok(())
     }
 
@@ -230,12 +255,13 @@ impl Shell<'_> {
             Part::Variable { name, .. } => self.session.variables.get(name).cloned().unwrap_or_default(),
             Part::Substitution { list, .. } => {
                 let mut printed = Vec::new();
+                let before = self.length;
                 for item in list {
-                    printed.extend(self.item(item).unwrap_or_default());
-                    if printed.len() > LONGEST_WORD {
-                        break;
-                    }
+                    let more = self.item(item).unwrap_or_default();
+                    self.length.take(more.len())?;
+                    printed.extend(more);
                 }
+                self.length = before;
                 self.substituted = true;
                 printed.retain(|byte| *byte != 0);
                 let mut text = String::from_utf8_lossy(&printed).into_owned();
@@ -250,12 +276,4 @@ impl Shell<'_> {
 enum Target {
     Shown(Stream),
     File(String),
-}
-
-fn grow(text: &mut String, more: &str) -> Result<(), Refused> {
-    if text.len() + more.len() > LONGEST_WORD {
-        return Err(Refused(format!("a word may not be longer than {} MB", LONGEST_WORD >> 20)));
-    }
-    text.push_str(more);
-    Ok(())
 }
