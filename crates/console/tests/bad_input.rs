@@ -55,6 +55,12 @@ fn large_texts_pass_through() {
     assert_eq!(outputs(&run("long.md", &command, None)), ["\n"]);
     let steps = format!("```console\n{}```\n", "$ true\n".repeat(20_000));
     assert_eq!(run("steps.md", &steps, None).steps.len(), 20_000);
+    for open in ["echo a |", "cat <<EOF", "echo $(a"] {
+        let script = format!("```sh\n{}\\\n|\n```\n", format!("{open}\n").repeat(20_001));
+        let report = run("open.md", &script, None);
+        assert_eq!((report.steps.len(), report.steps[20_000].end_line), (20_002, 20_002), "{open}");
+        assert_eq!(report.diagnostics.len(), 1, "{open}");
+    }
     let patterns = format!("```console\n$ true\n{}```\n", "...\n[..]\n".repeat(20_000));
     assert_eq!(run("patterns.md", &patterns, None).steps[0].matched, Some(false));
 }
@@ -86,7 +92,10 @@ fn a_tab_lives_through_what_grows() {
         (format!("{files}xxd -c1 a > c"), "xxd: a command may not print more than 16 MB\n"),
         (format!("{files}awk '{{print $0 $0 $0}}' a > c"), "awk: a command may not print more than 16 MB\n"),
         (format!("{files}sed s/xx/xxxxxxxx/g a > c"), "sed: a command may not print more than 16 MB\n"),
-        (format!("echo a | sed{}", " -e s/a/aaaaaaaaaaaaaaaa/g".repeat(9)), "sed: a line may not be longer than 16 MB\n"),
+        (
+            format!("echo a | sed{}", " -e s/a/aaaaaaaaaaaaaaaa/g".repeat(9)),
+            "sed: a line may not be longer than 16 MB\n",
+        ),
         (format!("{files}tr x '\\n' < a | sort > c"), "sort: more than 1,000,000 lines are too many for this shell\n"),
         (format!("{files}{}", "cat a >> c\n".repeat(9)), all),
         (format!("{files}{}", "cat a\n".repeat(9)), all),

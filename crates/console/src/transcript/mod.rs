@@ -86,6 +86,19 @@ pub struct Step {
     pub console: bool,
 }
 
+impl Step {
+    /// The first `taken` bytes of `text`, which begins on `line`.
+    fn new(text: &str, taken: usize, line: u32, action: Result<Action, Diagnostic>) -> Self {
+        let command = text.get(..taken).unwrap_or(text).trim_end().to_owned();
+        let end_line = line + command.matches('\n').count() as u32;
+        Self { command, line, end_line, action, manifests: Vec::new(), expected: None, console: false }
+    }
+}
+
+/// How many commands of a script are looked at that cannot be read. To find that one is not closed takes all that is left of
+/// the script; behind so many of them each line is a command.
+const UNREAD: usize = 50;
+
 /// Reads the document `text`, which is known as `name`.
 pub fn read(name: &str, text: &str) -> Document {
     let mut reader = Reader { file: name.into(), document: Document::default() };
@@ -284,6 +297,7 @@ impl Reader {
         let mut line = line;
         let mut rest = text.as_str();
         let mut stopped: Option<Diagnostic> = None;
+        let mut unread = 0;
         while !rest.is_empty() {
             let first = rest.lines().next().unwrap_or_default();
             if first.trim().is_empty() || first.trim_start().starts_with('#') || first.trim_end() == "---" {
@@ -292,7 +306,14 @@ impl Reader {
                 line += 1;
                 continue;
             }
-            let (mut step, taken) = self.step(rest, line, fence.indent, false);
+            let (mut step, taken) = match &stopped {
+                Some(stopped) if unread >= UNREAD => {
+                    let taken = continued(rest);
+                    (Step::new(rest, taken, line, Err(stopped.clone())), taken)
+                }
+                _ => self.step(rest, line, fence.indent, false),
+            };
+            unread += usize::from(step.action.is_err());
             step.action = match (stopped.clone(), step.action) {
                 (Some(stopped), _) => Err(stopped),
                 (None, action) => action,
@@ -335,9 +356,7 @@ impl Reader {
                 (Err(diagnostic), continued(text))
             }
         };
-        let command = text.get(..taken).unwrap_or(text).trim_end().to_owned();
-        let end_line = line + command.matches('\n').count() as u32;
-        (Step { command, line, end_line, action, manifests, expected: None, console }, taken)
+        (Step { manifests, console, ..Step::new(text, taken, line, action) }, taken)
     }
 }
 
