@@ -155,7 +155,16 @@ fn release<'a>(given: &[(&'static str, &'a str)]) -> Result<Option<&'a str>, Usa
     }
 }
 
+/// The text of a file. Bytes that are none are told on standard error.
 fn read(file: &str) -> Result<String, Usage> {
     let bytes = std::fs::read(file).map_err(|error| Usage(format!("{file}: {error}")))?;
-    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(Usage(format!("{file} is UTF-16: save it as UTF-8")));
+    }
+    Ok(String::from_utf8(bytes).unwrap_or_else(|error| {
+        let (before, _) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        eprintln!("{file}:{line}: warning: This is no UTF-8: what cannot be read as such is replaced by U+FFFD.");
+        String::from_utf8_lossy(error.as_bytes()).into_owned()
+    }))
 }

@@ -42,7 +42,7 @@ fn what_is_wrong_with_a_document_fails_its_check() {
         (
             "---\nrelease: \"1.37\"\n---\n```console\n$ echo a\na\n```\n",
             "1 passed, 1 failed",
-            "a.md:2: error: Release 1.37 ",
+            "a.md:2:10: error: Release 1.37 ",
         ),
         ("---\nclock: noon\n---\n", "0 passed, 1 failed", "a.md:2:8: error: `clock` is no time"),
         ("```yaml\n{\n```\n", "0 passed, 1 failed", "a.md:"),
@@ -60,6 +60,20 @@ fn what_is_wrong_with_a_document_fails_its_check() {
         let (out, _, status) = portcullis(&folder, &["run", "a.md"]);
         assert!(out.starts_with(error) && status == 0, "{out}");
     }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_told() {
+    let folder = folder("bytes");
+    std::fs::write(folder.join("a.md"), b"```console\n$ echo \xe4\n\xef\xbf\xbd\n```\n").unwrap();
+    let (out, said, status) = portcullis(&folder, &["check", "a.md"]);
+    assert_eq!((out.as_str(), status), ("1 passed, 0 failed\n", 0));
+    assert!(said.starts_with("a.md:2: warning: This is no UTF-8"), "{said}");
+    let text: Vec<u8> = "\u{feff}```sh\nls\n```\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(folder.join("b.md"), text).unwrap();
+    let (_, said, status) = portcullis(&folder, &["check", "b.md"]);
+    assert!(said.starts_with("portcullis: b.md is UTF-16: save it as UTF-8\n"), "{said}");
+    assert_eq!(status, 2);
 }
 
 #[test]

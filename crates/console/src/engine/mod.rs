@@ -485,9 +485,9 @@ fn notes(notes: Vec<String>, file: Rc<str>, line: u32) -> impl Iterator<Item = D
 }
 
 fn choose(asked: Option<&str>, document: &mut Document, source: &Rc<str>) -> &'static Release {
-    let (wanted, line) = match (asked, &document.release) {
-        (Some(asked), _) => (asked.to_owned(), 0),
-        (None, Some((named, line))) => (named.clone(), *line),
+    let (wanted, line, column) = match (asked, &document.release) {
+        (Some(asked), _) => (asked.to_owned(), 0, 0),
+        (None, Some((named, line, column))) => (named.clone(), *line, *column),
         (None, None) => return Release::newest(),
     };
     Release::find(&wanted).unwrap_or_else(|| {
@@ -497,7 +497,7 @@ fn choose(asked: Option<&str>, document: &mut Document, source: &Rc<str>) -> &'s
             severity: Severity::Error,
             file: source.clone(),
             line,
-            column: 0,
+            column,
             message: format!(
                 "Release {wanted} is not known: {} answers instead. Known are: {}.",
                 newest.version(),

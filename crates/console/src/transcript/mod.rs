@@ -22,8 +22,8 @@ pub use request::Action;
 pub struct Document {
     /// Front matter's `title`.
     pub title: String,
-    /// Front matter's `release`, and its line.
-    pub release: Option<(String, u32)>,
+    /// Front matter's `release`, its line and its column.
+    pub release: Option<(String, u32, u32)>,
     /// Front matter's `clock`.
     pub clock: Option<DateTime<Utc>>,
     /// Front matter's `seed`.
@@ -85,6 +85,9 @@ pub struct Step {
     /// Whether it stands in a fence of the kind that says what a command prints.
     pub console: bool,
 }
+
+/// The keys of front matter that mean something.
+const KEYS: [&str; 4] = ["title", "release", "clock", "seed"];
 
 impl Step {
     /// The first `taken` bytes of `text`, which begins on `line`.
@@ -195,11 +198,19 @@ impl Reader {
     /// Reads scalars only: what other tools keep in front matter is theirs. `1.10` stays `1.10`, which YAML would make 1.1.
     fn front_matter(&mut self, lines: &mut Lines<'_>) {
         lines.next();
+        // As far in as the first of the keys, which YAML takes for one of theirs.
+        let mut top = None;
+        let mut seen: Vec<&str> = Vec::new();
         for (line, number) in lines {
             if matches!(line.trim_end(), "---" | "...") {
                 return;
             }
-            let Some((key, value)) = line.split_once(':') else { continue };
+            let Some((key, value)) = line.split_once(':').filter(|_| !line.trim_start().starts_with('#')) else {
+                continue;
+            };
+            if indent(line) != *top.get_or_insert(indent(line)) {
+                continue;
+            }
             let column =
                 key.chars().count() as u32 + 2 + (value.chars().take_while(|c| c.is_whitespace()).count() as u32);
             let value = value.split(" #").next().unwrap_or_default().trim();
@@ -208,10 +219,25 @@ impl Reader {
                 .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
                 .unwrap_or(value)
                 .to_owned();
-            match key {
+            let key = key.trim();
+            let Some(known) = KEYS.into_iter().find(|known| known.eq_ignore_ascii_case(key)) else { continue };
+            if known != key {
+                let message = format!("`{key}` is not read: the key is `{known}`.");
+                self.diagnose(Severity::Warning, number, 0, message);
+                continue;
+            }
+            if seen.contains(&known) {
+                let message = format!("`{known}` stands twice. The last one counts: remove the other.");
+                self.diagnose(Severity::Warning, number, 0, message);
+            }
+            seen.push(known);
+            match known {
                 "title" => self.document.title = value,
                 "seed" => self.document.seed = value,
-                "release" => self.document.release = Some((value, number)),
+                "release" if value.is_empty() => {
+                    self.diagnose(Severity::Error, number, column, "`release` names none: write it as 1.7.");
+                }
+                "release" => self.document.release = Some((value, number, column)),
                 "clock" => match time::instant(&value) {
                     Some(clock) => self.document.clock = Some(clock),
                     None => self.diagnose(
@@ -233,10 +259,10 @@ impl Reader {
     }
 
     fn fence(&mut self, fence: &Fence<'_>, line: u32, end_line: u32, content: &str) {
-        let language = fence.info.split([' ', '\t', '?', '{', ',']).next().unwrap_or_default();
+        let language = fence.info.split([' ', '\t', '?', '{', ',']).next().unwrap_or_default().to_ascii_lowercase();
         let own = |line| fence.own_part(line);
         let lines = || content.lines().map(own).collect::<Vec<_>>();
-        match language {
+        match language.as_str() {
             "console" | "shell-session" => self.console(fence, line, &lines()),
             "sh" | "shell" | "bash" if content.lines().any(|line| own(line).starts_with("$ ")) => {
                 self.console(fence, line, &lines());
@@ -244,7 +270,7 @@ impl Reader {
             "sh" | "shell" | "bash" => self.script(fence, line, &lines()),
             _ => {
                 let name = attribute(fence.info, "title").unwrap_or_default();
-                let yaml = matches!(language, "yaml" | "yml");
+                let yaml = matches!(language.as_str(), "yaml" | "yml");
                 if !yaml && name.is_empty() {
                     return;
                 }
@@ -270,6 +296,12 @@ impl Reader {
     fn console(&mut self, fence: &Fence<'_>, line: u32, content: &[&str]) {
         let mut starts: Vec<usize> =
             content.iter().enumerate().filter(|(_, line)| line.starts_with("$ ")).map(|(at, _)| at).collect();
+        if starts.is_empty()
+            && let Some(first) = content.iter().position(|line| !line.trim().is_empty())
+        {
+            let message = "Nothing of this fence is run: commands begin with `$ ` at the start of a line.";
+            self.diagnose(Severity::Warning, line + first as u32, 0, message);
+        }
         starts.push(content.len());
         for (start, end) in starts.iter().zip(starts.iter().skip(1)) {
             let mut own = content.get(*start..*end).unwrap_or_default();
@@ -547,6 +579,14 @@ mod tests {
             ),
             ("```sh\n$ a\nx\n```", vec![r#"step 2-2 "a" Some("x")"#]),
             (
+                "```console\n\n$a\n```\n```console\n  $ a\n```\n```console\n# a\n```\n```console\n\n```",
+                vec![
+                    "3: Nothing of this fence is run: commands begin with `$ ` at the start of a line.",
+                    "6: Nothing of this fence is run: commands begin with `$ ` at the start of a line.",
+                    "9: Nothing of this fence is run: commands begin with `$ ` at the start of a line.",
+                ],
+            ),
+            (
                 "  ```console\n  $ ä '\n  x\n  $ b\n  ```",
                 vec![&format!(r#"broken 2:7 {quote} "ä '" Some("x")"#), r#"step 4-4 "b" None"#],
             ),
@@ -660,10 +700,29 @@ mod tests {
         );
         assert_eq!(
             (document.title.as_str(), document.release.clone(), document.seed.as_str(), document.blocks.len()),
-            ("A: b", Some(("1.10".to_owned(), 3)), "x", 1)
+            ("A: b", Some(("1.10".to_owned(), 3, 10)), "x", 1)
         );
         assert_eq!(document.clock.map(|clock| clock.to_rfc3339()), Some("2017-07-02T16:17:15+00:00".to_owned()));
-        let broken = read("a.md", "---\nclock: yesterday\n---\n").diagnostics;
-        assert_eq!(broken.iter().map(|found| (found.line, found.column)).collect::<Vec<_>>(), [(2, 8)]);
+        for (front, release, expected) in [
+            ("clock: yesterday", None, vec!["2:8: `clock` is no time: write it as 2017-07-02T18:17:15Z."]),
+            // YAML takes these two as well, and nested ones for another's.
+            (" layout: post\n release: 9", Some("9"), vec![]),
+            ("release : 9", Some("9"), vec![]),
+            ("params:\n  release: 9\n# release: 8", None, vec![]),
+            ("Release: 9", None, vec!["2:0: `Release` is not read: the key is `release`."]),
+            ("release:", None, vec!["2:9: `release` names none: write it as 1.7."]),
+            (
+                "release: 8\nrelease: 9",
+                Some("9"),
+                vec!["3:0: `release` stands twice. The last one counts: remove the other."],
+            ),
+        ] {
+            let document = read("a.md", &format!("---\n{front}\n---\n"));
+            let told = document.diagnostics.iter();
+            let told: Vec<_> =
+                told.map(|found| format!("{}:{}: {}", found.line, found.column, found.message)).collect();
+            assert_eq!(told, expected, "{front}");
+            assert_eq!(document.release.map(|(release, ..)| release).as_deref(), release, "{front}");
+        }
     }
 }
