@@ -198,7 +198,7 @@ impl Reader {
     /// Reads scalars only: what other tools keep in front matter is theirs. `1.10` stays `1.10`, which YAML would make 1.1.
     fn front_matter(&mut self, lines: &mut Lines<'_>) {
         lines.next();
-        // As far in as the first of the keys, which YAML takes for one of theirs.
+        // How far in the first key stands: what stands deeper is another's.
         let mut top = None;
         let mut seen: Vec<&str> = Vec::new();
         for (line, number) in lines {
@@ -208,7 +208,7 @@ impl Reader {
             let Some((key, value)) = line.split_once(':').filter(|_| !line.trim_start().starts_with('#')) else {
                 continue;
             };
-            if indent(line) != *top.get_or_insert(indent(line)) {
+            if indent(line) > *top.get_or_insert(indent(line)) {
                 continue;
             }
             let column =
@@ -705,8 +705,12 @@ mod tests {
         assert_eq!(document.clock.map(|clock| clock.to_rfc3339()), Some("2017-07-02T16:17:15+00:00".to_owned()));
         for (front, release, expected) in [
             ("clock: yesterday", None, vec!["2:8: `clock` is no time: write it as 2017-07-02T18:17:15Z."]),
-            // YAML takes these two as well, and nested ones for another's.
-            (" layout: post\n release: 9", Some("9"), vec![]),
+            // As far in as the first key or less; what is nested is another's.
+            (
+                " layout: post\nrelease: 8\n release: 9",
+                Some("9"),
+                vec!["4:0: `release` stands twice. The last one counts: remove the other."],
+            ),
             ("release : 9", Some("9"), vec![]),
             ("params:\n  release: 9\n# release: 8", None, vec![]),
             ("Release: 9", None, vec!["2:0: `Release` is not read: the key is `release`."]),
