@@ -106,6 +106,7 @@ fn mistakes_are_one_line_with_their_place() {
         ("echo `a", "line 2, column 6: the backtick is not closed\n"),
         ("| a", "line 2, column 1: a command was expected before `|`\n"),
         ("a | | b", "line 2, column 5: a command was expected before `|`\n"),
+        ("a |\n\n", "line 2, column 3: a command must follow `|`\n"),
         ("a &&", "line 2, column 3: a command must follow `&&` and `||`\n"),
         ("a >", "line 2, column 3: the redirection names no file\n"),
         ("a &", "line 2, column 3: `&`: this shell runs nothing in the background\n"),

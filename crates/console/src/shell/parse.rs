@@ -193,10 +193,14 @@ impl<'a> Reader<'a> {
             }
             let mut pipeline = vec![self.command()?];
             while !self.rest().starts_with("||") && self.eat("|") {
+                let pipe = self.at - 1;
                 if self.eat("&") {
                     return self.error(self.at - 2, "`|&` is not known to this shell: write `2>&1 |`");
                 }
                 self.blank_lines()?;
+                if self.peek().is_none() {
+                    return self.error(pipe, "a command must follow `|`");
+                }
                 pipeline.push(self.command()?);
             }
             list.push(Item { when, pipeline, negated });
