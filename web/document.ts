@@ -178,6 +178,21 @@ export class Document {
     if (file) file.text = text;
   }
 
+  /** Takes a file out, with its fence. */
+  removeFile(number: number): void {
+    const file = this.#files()[number];
+    if (file) this.#parts.splice(this.#parts.indexOf(file), 1);
+  }
+
+  renameFile(number: number, title: string): void {
+    const file = this.#files()[number];
+    if (!file) return;
+    const rest = file.info.replace(TITLE, "").trim();
+    file.title = title;
+    file.info = `${rest} title="${title}"`;
+    delete file.read;
+  }
+
   /** Adds an empty file behind the others; its number. */
   addFile(title: string): number {
     const files = this.#files();
@@ -512,6 +527,9 @@ export function closings(text: Text): Closings {
   known.set(text, found);
   return found;
 }
+
+/** A title in an info string, with its name. */
+const TITLE = /(^|[\s{,])title=("[^"]*"?|'[^']*'?|[^\s},]*)/;
 
 /** `name="value"`, `name='value'` or `name=value` in an info string. */
 function attribute(info: string, name: string): string {

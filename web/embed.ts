@@ -34,7 +34,7 @@ class Playground extends HTMLElement {
   #nearby: IntersectionObserver | undefined;
   #listening = false;
   /** The document of a `src`: asked for once. */
-  #loaded: { src: string; text: Promise<string> } | undefined;
+  #loaded: { src: string; text: Promise<string | Error> } | undefined;
   /** The colour scheme that the playground knows. */
   #scheme = "";
   /** A host that changes its colours does so by an attribute of its root, most often. */
@@ -78,7 +78,7 @@ class Playground extends HTMLElement {
     frame.src = address.href;
     frame.title = this.getAttribute("title") ?? "Portcullis playground";
     frame.allow = "clipboard-write";
-    frame.style.cssText = `display:block;width:100%;border:0;height:${this.getAttribute("height") ?? "32rem"}`;
+    frame.style.cssText = `width:100%;vertical-align:top;border:0;height:${this.getAttribute("height") ?? "32rem"}`;
     this.#frame = frame;
     this.shadowRoot?.append(frame);
   }
@@ -91,7 +91,6 @@ class Playground extends HTMLElement {
     if (!this.#frame || event.source !== this.#frame.contentWindow || event.origin !== page.origin) return;
     if (event.data?.portcullis !== 1) return;
     this.#listening = true;
-    this.shadowRoot?.querySelector("slot")?.remove();
     void this.#send();
   };
 
@@ -101,7 +100,10 @@ class Playground extends HTMLElement {
     if (src && this.#loaded?.src !== src) this.#loaded = { src, text: this.#fetch(src) };
     const text = src && this.#loaded ? await this.#loaded.text : dedent(this.textContent ?? "");
     // Another is wanted meanwhile, and on its way.
-    if (src !== this.getAttribute("src")) return;
+    if (src !== this.getAttribute("src") || !this.#frame) return;
+    if (text instanceof Error) return this.#fail(text.message);
+    this.#frame.hidden = false;
+    this.shadowRoot?.querySelectorAll("p, slot").forEach((old) => old.remove());
     this.#scheme = getComputedStyle(this).colorScheme;
     const message: ToPlayground = {
       portcullis: 1,
@@ -109,16 +111,26 @@ class Playground extends HTMLElement {
       view: this.#view,
       colorScheme: this.#scheme,
     };
-    this.#frame?.contentWindow?.postMessage(message, page.origin);
+    this.#frame.contentWindow?.postMessage(message, page.origin);
   };
 
-  async #fetch(src: string): Promise<string> {
+  /** Without a document there is nothing to play with: what the host rendered stays, or is back. */
+  #fail(why: string): void {
+    const problem = document.createElement("p");
+    problem.role = "status";
+    problem.textContent = why;
+    if (this.#frame) this.#frame.hidden = true;
+    this.shadowRoot?.querySelectorAll("p, slot").forEach((old) => old.remove());
+    this.shadowRoot?.prepend(document.createElement("slot"), problem);
+  }
+
+  async #fetch(src: string): Promise<string | Error> {
     try {
       const response = await fetch(new URL(src, document.baseURI));
       if (response.ok) return await response.text();
-      return `The document ${src} could not be loaded: the host's server answered ${response.status}.\n`;
+      return new Error(`The document ${src} could not be loaded: its server answered ${response.status}.`);
     } catch {
-      return `The document ${src} could not be loaded: its host did not answer.\n`;
+      return new Error(`The document ${src} could not be loaded: its server did not answer.`);
     }
   }
 }

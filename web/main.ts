@@ -183,6 +183,10 @@ function showFiles(current: number): void {
   byId("file-panels").replaceChildren(...hosts);
   fileTabs.set(doc.files.map(({ name }, index) => ({ name, panel: hosts[index] as HTMLElement })));
   fileTabs.show(Math.min(current, hosts.length - 1));
+  for (const id of ["rename", "remove"]) byId(id).hidden = hosts.length === 0;
+  if (hosts.length > 0) return;
+  const add = element("button", { type: "button", click: addFile }, "Add a file");
+  byId("file-panels").append(element("div", { class: "empty" }, element("p", {}, "Roles, bindings and configuration go here. "), add));
 }
 
 /** Makes the editor of a file that is shown for the first time: a document may have thousands. */
@@ -198,6 +202,30 @@ function openFile(number: number): void {
     },
   });
   mark();
+}
+
+/** A name that no file of a document has. */
+function freeName(document: Document, wanted: string): string {
+  const taken = new Set(document.files.map(({ name }) => name));
+  const [, stem = "", end = ""] = /^(.*?)(\.[^.]*)?$/.exec(wanted) ?? [];
+  for (let number = 2, name = wanted; ; number += 1) {
+    if (!taken.has(name)) return name;
+    name = `${stem}-${number}${end}`;
+  }
+}
+
+function addFile(): void {
+  showFiles(doc.addFile(freeName(doc, "file.yaml")));
+  edited();
+  fileEditors.at(-1)?.focus();
+}
+
+function renameFile(number: number, wanted: string): void {
+  const name = wanted.replace(/["\s]+/g, " ").trim();
+  if (!name || name === doc.files[number]?.name) return;
+  doc.renameFile(number, freeName(doc, name));
+  showFiles(number);
+  edited();
 }
 
 function edited(): void {
@@ -433,13 +461,14 @@ function announce(): void {
 }
 
 /** Opens another document; the one before, or the reader's own, can be had back. */
-function replace(document: string | Document, what: string): void {
+function replace(document: string | Document, what: string, more: Record<string, () => void> = {}): void {
   const before = doc;
   if (typed.has(before)) setAside(before);
   const back = isOffered(before.compose()) ? aside : before;
   put(document);
-  if (!back && fits) silence();
-  else notice(fits ? `${what} is open.` : `${what} is open. ${NO_ROOM}`, back ? { "Put back what was there": () => put(back) } : {});
+  const actions = { ...(back && { "Put back what was there": () => put(back) }), ...more };
+  if (Object.keys(actions).length === 0 && fits) silence();
+  else notice(fits ? `${what} is open.` : `${what} is open. ${NO_ROOM}`, actions);
 }
 
 /** Remembers the reader's own document while another is open. */
@@ -488,7 +517,14 @@ async function open(file: File): Promise<void> {
     whole.setFile(0, opened.text);
     // First, as the engine may answer at once.
     own.sent(whole);
-    replace(whole, file.name);
+    const add = () => {
+      put(before);
+      const number = before.addFile(freeName(before, title));
+      before.setFile(number, opened.text);
+      showFiles(number);
+      edited();
+    };
+    replace(whole, file.name, { "Add it to what was there": add });
   }
   if (opened.kind !== "refused") typed.add(doc);
 }
@@ -548,13 +584,21 @@ byId("forget").addEventListener("click", () => {
   forget();
   notice("Forgotten. The text is here until you leave the page.");
 });
-byId("add").addEventListener("click", () => {
-  const taken = new Set(doc.files.map((file) => file.name));
-  let name = "file.yaml";
-  for (let number = 2; taken.has(name); number += 1) name = `file-${number}.yaml`;
-  showFiles(doc.addFile(name));
+byId("add").addEventListener("click", addFile);
+byId("rename").addEventListener("click", () => fileTabs.rename(renameFile));
+byId("remove").addEventListener("click", () => {
+  const number = fileTabs.current;
+  const name = doc.files[number]?.name ?? "";
+  const before = doc.compose().text;
+  doc.removeFile(number);
+  showFiles(number);
   edited();
-  fileEditors.at(-1)?.focus();
+  const back = () => {
+    put(before);
+    typed.add(doc);
+    fileTabs.show(number);
+  };
+  notice(`${name} is removed.`, { "Put it back": back });
 });
 
 const guest = embedded(show, (wanted) => viewTabs.show(views.findIndex(({ name }) => wanted.toLowerCase().startsWith(name.toLowerCase()))));

@@ -75,6 +75,32 @@ export class Tabs {
     this.#chosen(index);
   }
 
+  /** Has the name of the tab that is shown typed anew; Escape leaves it as it was. */
+  rename(renamed: (index: number, name: string) => void): void {
+    const index = this.#current;
+    const button = this.#tabs[index]?.button;
+    if (!button) return;
+    const before = button.firstChild?.textContent ?? "";
+    const field = element("input", { type: "text", class: "name", "aria-label": `New name of ${before}`, value: before, size: String(before.length + 2) });
+    let done = false;
+    const end = (name: string) => {
+      if (done) return;
+      done = true;
+      field.replaceWith(button);
+      renamed(index, name);
+      this.#tabs[this.#current]?.button.focus();
+    };
+    field.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Enter") end(field.value);
+      if (event.key === "Escape") end(before);
+    });
+    field.addEventListener("blur", () => end(field.value));
+    button.replaceWith(field);
+    field.focus();
+    field.select();
+  }
+
   #key(event: KeyboardEvent): void {
     const last = this.#tabs.length - 1;
     const to = { ArrowLeft: this.#current - 1, ArrowRight: this.#current + 1, Home: 0, End: last }[event.key];

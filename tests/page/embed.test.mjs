@@ -58,13 +58,13 @@ test("an embedded playground takes documents from its host only, and keeps none"
 
 /** Lets `test` have a host's page with a playground on it; `answer` serves its documents. */
 const hosted = (playground, answer, test) =>
-  visit({ viewport: { width: 1440, height: 900 } }, async (page, { context }) => {
+  visit({ viewport: { width: 1440, height: 900 } }, async (page, { context, complaints }) => {
     const host = at("host.html");
     const body = `<!doctype html><title>Host</title><script type="module" src="./embed.js"></script><main>${playground}</main><aside></aside>`;
     await context.route(host, (route) => route.fulfill({ contentType: "text/html", body }));
     await context.route(/\/hosted\/[^/]*$/, (route) => answer(route, new URL(route.request().url()).pathname.split("/").at(-1)));
     await page.goto(host);
-    await test(page, page.frameLocator("portcullis-playground iframe"), context);
+    await test(page, page.frameLocator("portcullis-playground iframe"), { context, complaints });
   });
 
 const asking = (who) => `\`\`\`sh\nkubectl get nodes --as ${who}\n\`\`\`\n`;
@@ -104,12 +104,26 @@ test("a playground shows the document and the view that were asked for last", ()
   });
 });
 
+test("a document that does not come leaves what the host rendered, and says why", () => {
+  const answer = (route, name) => (name === "gone.md" ? route.fulfill({ status: 404 }) : route.fulfill({ contentType: "text/markdown", body: asking("there") }));
+  return hosted('<portcullis-playground src="hosted/gone.md"><p>Stored output.</p></portcullis-playground>', answer, async (page, frame, { complaints }) => {
+    await page.getByText("could not be loaded: its server answered 404.").waitFor();
+    assert.ok(await page.getByText("Stored output.").isVisible());
+    assert.equal(await page.locator("portcullis-playground iframe").isVisible(), false);
+    await set(page, "src", "hosted/there.md");
+    await frame.getByRole("heading", { name: /there may not list nodes/ }).waitFor();
+    assert.equal(await page.getByText("Stored output.").isVisible(), false);
+    // Chromium itself tells of the status.
+    complaints.splice(0, 1);
+  });
+});
+
 test("a playground can be moved, and hears of the colours once", () => {
   let release;
   const held = new Promise((resolve) => (release = resolve));
   const stored = "<p>Stored output.</p>";
   const answer = (route) => route.fulfill({ contentType: "text/markdown", body: asking("moved") });
-  return hosted("", answer, async (page, frame, context) => {
+  return hosted("", answer, async (page, frame, { context }) => {
     await context.route(/index\.html/, async (route) => {
       await held;
       await route.continue().catch(() => undefined);

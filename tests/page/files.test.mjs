@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import { url, visit } from "./browser.mjs";
+import { fence, openDocument, url, visit } from "./browser.mjs";
 
 const link = (document) => `${url}#1.${deflateRawSync(document).toString("base64url")}`;
 
@@ -36,3 +36,50 @@ test("of a document's files only those that are looked at have an editor, and wh
     assert.equal(await editors.count(), 4);
   });
 });
+
+test("files are named anew, taken out and had back, and there may be none", () =>
+  visit({}, async (page) => {
+    const tab = (name) => page.getByRole("tab", { name, selected: true }).waitFor();
+    const verdict = (name) => page.getByRole("heading", { name }).waitFor();
+    await openDocument(page, fence("yaml", "a.yaml", role) + fence("yaml", "", binding) + fence("sh", "", "kubectl auth can-i get pods --as jane\ncat b.yaml"));
+    await page.getByRole("tab", { name: "cluster.yaml" }).click();
+    await page.getByRole("button", { name: "Rename the file" }).click();
+    const field = page.getByRole("textbox", { name: "New name of cluster.yaml" });
+    await field.fill("b.yaml");
+    await field.press("Enter");
+    await tab("b.yaml");
+    await page.getByText("RoleBinding").last().waitFor();
+    // Escape leaves the name as it was, and another's is not taken.
+    await page.getByRole("button", { name: "Rename the file" }).click();
+    await page.getByRole("textbox", { name: "New name of b.yaml" }).fill("c.yaml");
+    await page.keyboard.press("Escape");
+    await tab("b.yaml");
+    await page.getByRole("button", { name: "Rename the file" }).click();
+    await page.getByRole("textbox", { name: "New name of b.yaml" }).fill("a.yaml");
+    await page.keyboard.press("Enter");
+    await tab("a-2.yaml");
+    await page.getByRole("textbox", { name: "Requests" }).getByText("can-i").click();
+    await verdict("Yes.");
+    await page.getByRole("button", { name: "Remove the file" }).click();
+    await verdict("No.");
+    await tab("a.yaml");
+    await page.getByRole("button", { name: "Put it back" }).click();
+    await verdict("Yes.");
+    await tab("a-2.yaml");
+    for (const _ of [1, 2]) await page.getByRole("button", { name: "Remove the file" }).click();
+    assert.equal(await page.getByRole("tablist", { name: "Files" }).getByRole("tab").count(), 0);
+    await page.locator("#file-panels").getByRole("button", { name: "Add a file" }).click();
+    await tab("file.yaml");
+  }));
+
+test("a manifest that is opened stands alone, or beside what was there", () =>
+  visit({}, async (page) => {
+    await openDocument(page, fence("yaml", "a.yaml", role) + fence("sh", "", "kubectl auth can-i get pods --as jane"));
+    await page.getByRole("heading", { name: "No." }).waitFor();
+    await page.locator("#file").setInputFiles({ name: "a.yaml", mimeType: "text/yaml", buffer: Buffer.from(binding) });
+    await page.getByText("a.yaml is open.").waitFor();
+    assert.equal(await page.getByRole("tablist", { name: "Files" }).getByRole("tab").count(), 1);
+    await page.getByRole("button", { name: "Add it to what was there" }).click();
+    await page.getByRole("tab", { name: "a-2.yaml", selected: true }).waitFor();
+    await page.getByRole("heading", { name: "Yes." }).waitFor();
+  }));
