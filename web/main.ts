@@ -429,17 +429,31 @@ function problemsOf(found: Found[], editor: Place["editor"]): Problem[] {
   );
 }
 
+/** Whether all problems are listed. */
+let unfolded = false;
+
 /** What is wrong with the document, as a list for what the gutters cannot show. */
 function problems(report: Report, found: Found[]): void {
   const wrong = new Set(found.map(({ diagnostic: { severity }, place }) => severity === "error" && place?.editor));
   for (const number of fileEditors.keys()) fileTabs.badge(number, wrong.has(number) ? "✗" : "", true);
-  const most = 5;
+  const few = 3;
+  const most = unfolded ? 100 : few;
   const rows = found.slice(0, most).map(({ diagnostic: { severity, message }, line }) => {
     const location = { file: "", line, endLine: line, object: "", path: "" };
     const kind = severity === "error" ? "denied" : "warned";
     return element("li", {}, element("span", { class: kind }, severity), " ", message, " ", line > 0 ? page.link(location) : undefined);
   });
-  if (found.length > most) rows.push(element("li", { class: "dim" }, `and ${found.length - most} more`));
+  const fold = () => {
+    unfolded = !unfolded;
+    problems(report, found);
+    byId("problems").querySelector<HTMLElement>("[aria-expanded]")?.focus();
+  };
+  const more = found.length - few;
+  if (more > 0) {
+    const says = unfolded ? `hide ${Math.min(more, most - few)}` : `and ${more} more`;
+    const last = unfolded && found.length > most ? `${found.length - most} more are not listed. ` : "";
+    rows.push(element("li", { class: "dim" }, last, element("button", { type: "button", class: "quiet", "aria-expanded": String(unfolded), click: fold }, says)));
+  }
   if (report.unlistedRules > 0) {
     const message = `${report.unlistedRules.toLocaleString("en")} rules of roles are too many to be marked: nothing is said of those that no request needs.`;
     rows.push(element("li", { class: "dim" }, message));

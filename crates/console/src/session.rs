@@ -188,6 +188,11 @@ impl Session {
         named.collect()
     }
 
+    /// Says something of the step at hand that no program would print.
+    pub(crate) fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
     /// What the flags of the last start, or requests since, ask for and is not done.
     pub fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
@@ -251,7 +256,7 @@ impl Session {
         self.audit.warnings.extend(exchange.audit.as_ref().and_then(|audited| audited.warning.clone()));
         let asks_components = exchange.info.as_ref().is_some_and(|info| info.resource == "componentstatuses");
         if asks_components && matches!(response.status, 200 | 404) {
-            self.notes.push(COMPONENTS.to_owned());
+            self.note(COMPONENTS.to_owned());
         }
         self.exchanges.push(exchange);
         self.take_audit();

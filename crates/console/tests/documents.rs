@@ -98,6 +98,17 @@ fn a_request_that_is_a_manifest_of_a_later_version_is_read_as_a_file_is() {
     assert_eq!(messages(&report), [(3, told.as_str())]);
     let report = run("a.md", &format!("```sh\nkubectl create -f - <<E\n{role}E\n```\n"), None);
     assert!(outputs(&report)[0].contains("no matches for"), "{:?}", outputs(&report));
+    let told = "This kubectl knows Role as rbac.authorization.k8s.io/v1beta1, not yet as rbac.authorization.k8s.io/v1. \
+        A file of the document is read in either.";
+    assert!(messages(&report).contains(&(2, told)), "{:?}", messages(&report));
+}
+
+#[test]
+fn a_name_that_is_a_subresource_s_is_told() {
+    let report =
+        run("a.md", "```console\n$ kubectl auth can-i create pods/exec\n$ kubectl auth can-i get pods/a\n```\n", None);
+    let told = "pods/exec is the object \"exec\" here. The subresource is asked for with --subresource=exec.";
+    assert_eq!(messages(&report), [(2, told)]);
 }
 
 #[test]

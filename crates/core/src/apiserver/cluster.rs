@@ -497,7 +497,7 @@ fn find(release: &'static Release, object: &Object) -> Result<Found, String> {
         let hint = if api_version.is_empty() || kind.is_empty() {
             "Every object says its `apiVersion` and `kind`.".to_owned()
         } else if known.is_empty() {
-            "Check `apiVersion` and `kind`, or choose another release.".to_owned()
+            "Check `apiVersion` and `kind`.".to_owned()
         } else {
             format!("It has one in {}.", known.join(", "))
         };

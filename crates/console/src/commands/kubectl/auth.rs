@@ -37,6 +37,13 @@ pub fn can_i(run: &mut Run<'_>) -> Result<(), Error> {
     } else {
         let (word, name) = target.split_once('/').unwrap_or((target, ""));
         let (group, resource) = resource(run, word);
+        let release = run.client.release();
+        let known = release.resources().iter().find(|it| it.group == group && it.resource == resource);
+        if known.is_some_and(|it| it.subresource(name).is_some()) {
+            run.client.note(format!(
+                "{target} is the object {name:?} here. The subresource is asked for with --subresource={name}."
+            ));
+        }
         let namespace = if flags.is("all-namespaces") { "" } else { namespace(flags) };
         let values = vec![
             ("namespace", some(namespace)),

@@ -158,6 +158,11 @@ pub struct Client<'s> {
 }
 
 impl<'s> Client<'s> {
+    /// Says to the reader of the document what kubectl would not.
+    pub fn note(&mut self, note: String) {
+        self.session.note(note);
+    }
+
     /// `kubernetes-admin`, of the group that may do everything, with the impersonation headers of `--as` and `--as-group`.
     /// A bearer token takes the certificate's place.
     pub fn new(session: &'s mut Session, user: &str, groups: &[&str], token: &str) -> Self {

@@ -579,7 +579,7 @@ fn flatten(value: Value, origin: &Rc<Origin>) -> Vec<(Value, Rc<Origin>)> {
 }
 
 /// An object of a file: its type and its namespace.
-fn recognize(client: &Client<'_>, query: Query<'_>, source: &str, mut object: Value) -> Result<Info, Error> {
+fn recognize(client: &mut Client<'_>, query: Query<'_>, source: &str, mut object: Value) -> Result<Info, Error> {
     let (api_version, kind) = (text(&object, "apiVersion").to_owned(), text(&object, "kind").to_owned());
     if kind.is_empty() {
         let shown = portcullis_core::manifest::json::to_string(&object);
@@ -587,6 +587,11 @@ fn recognize(client: &Client<'_>, query: Query<'_>, source: &str, mut object: Va
     }
     let Some(kind) = client.release().resource_of(&api_version, &kind) else {
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        if let Some(instead) = client.release().served_instead(&api_version, &kind) {
+            client.note(format!(
+                "This kubectl knows {kind} as {instead}, not yet as {api_version}. A file of the document is read in either."
+            ));
+        }
         return Err(format!("unable to recognize {}: no matches for {group}/, Kind={kind}", quote(source)).into());
     };
     let given = text(&object, "metadata.namespace").to_owned();

@@ -200,7 +200,7 @@ fn a_cluster_is_loaded_as_found() {
     assert_eq!(messages.len(), 3, "{messages:?}");
     assert!(messages[0].starts_with("The API server would refuse Node \"node-A\": metadata.name: Invalid value"));
     assert!(messages[1].starts_with("Kubernetes 1.7 has no kind \"Gadget\""));
-    assert!(messages[1].ends_with("Check `apiVersion` and `kind`, or choose another release."));
+    assert!(messages[1].ends_with("Check `apiVersion` and `kind`."));
     assert!(messages[2].starts_with("ConfigMap \"c\" cannot be read"));
     let typed = |version: &str| {
         let version = format!("rbac.authorization.k8s.io/{version}");
