@@ -18,6 +18,21 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/** In characters: a browser lays out a few times that many in a moment, and of what is printed there may be a thousand times as many. */
+const LONGEST_SHOWN = 200_000;
+
+/** Text as it was printed; of very long text the beginning, and how much is left out. */
+export function printed(label: string, text: string): HTMLElement {
+  const shown = text.slice(0, LONGEST_SHOWN).replace(/[\uD800-\uDBFF]$/, "");
+  const more = text.length - shown.length;
+  return element(
+    "pre",
+    { tabindex: "0", "aria-label": label },
+    shown,
+    more > 0 && element("span", { class: "dim" }, `\n… and ${more.toLocaleString("en")} characters more`),
+  );
+}
+
 /**
  * Lets `place` hold `children`. What is there already stays, with where it is scrolled and what is selected in it, and the
  * browser lays out only what is new. Only buttons may listen to events, and those that look the same must do the same.

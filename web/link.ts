@@ -26,7 +26,8 @@ export async function linkTo(document: string, page: string): Promise<string> {
 
 /** The document in an address's hash; `undefined` where the hash holds none. */
 export async function openLink(hash: string): Promise<Opened | undefined> {
-  const match = /^#(\d+)\.(.*)$/s.exec(hash);
+  // One that was cut off may have nothing behind its version.
+  const match = /^#(\d+)(?:\.(.*))?$/s.exec(hash);
   if (!match) return undefined;
   const [, version, text = ""] = match;
   if (version !== VERSION) {

@@ -41,6 +41,8 @@ test("what is no link, or a broken one, says so", async () => {
     ["#1.a b", /damaged/],
     ["#1.%00", /damaged/],
     [whole.slice(0, -4), /cut off/],
+    ["#1.", /cut off/],
+    ["#1", /cut off/],
     [hash(await share.linkTo("x".repeat(5 << 20), "https://example.org/")), /more than 4 MB/],
   ]) {
     assert.match((await share.openLink(link)).problem, problem, link.slice(0, 40));

@@ -1,7 +1,7 @@
 /** What was recorded: each request's level, rule and stages, the events, the log, and what the webhook's server received. */
 
 import type { Audited, Delivery, Exchange, Report } from "portcullis-wasm";
-import { element } from "../dom.ts";
+import { element, printed } from "../dom.ts";
 import { ofExchange } from "../verdict.ts";
 import type { Page, Selection, View } from "../view.ts";
 import { WhatIf, policies } from "./what-if.ts";
@@ -96,7 +96,7 @@ function events(exchange: Exchange | undefined): HTMLElement[] {
       "details",
       { class: "card", open: index === all.length - 1 },
       element("summary", {}, `Event at ${stage}`),
-      element("pre", { tabindex: "0", "aria-label": `Event at ${stage}` }, pretty(event)),
+      printed(`Event at ${stage}`, pretty(event)),
     ),
   );
 }
@@ -139,7 +139,7 @@ function log(report: Report): HTMLElement[] {
       "section",
       { class: "card" },
       element("h3", {}, "Log", element("span", { class: "dim" }, `${report.audit.log.length} lines`)),
-      element("pre", { tabindex: "0", "aria-label": "Log" }, report.audit.log.join("\n")),
+      printed("Log", report.audit.log.join("\n")),
     ),
   ];
 }
@@ -152,7 +152,7 @@ function delivery({ method, url, headers, body }: Delivery, index: number): HTML
     "details",
     { class: "card", open: index === 0 },
     element("summary", {}, `Delivery ${index + 1} to the webhook`),
-    element("pre", { tabindex: "0", "aria-label": `Delivery ${index + 1}` }, wire),
+    printed(`Delivery ${index + 1}`, wire),
   );
 }
 

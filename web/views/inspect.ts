@@ -1,7 +1,7 @@
 /** A value of one's own cluster: pasted as a dump, opened with one's own EncryptionConfig, without either leaving the page. */
 
 import type { Inspection, Report } from "portcullis-wasm";
-import { element } from "../dom.ts";
+import { element, printed } from "../dom.ts";
 import { Unanswered } from "../protocol.ts";
 import { type Page, type View, isDump } from "../view.ts";
 import { dumps } from "./hex.ts";
@@ -164,6 +164,6 @@ function head({ key, provider, keyName, stale, failure, yaml }: Inspection): HTM
 }
 
 function rest({ key, stored, failure, yaml }: Inspection, room: number): HTMLElement[] {
-  const object = failure ? [] : [element("section", { class: "card", "aria-label": "What is in it" }, element("h3", {}, "What is in it"), element("pre", { tabindex: "0", "aria-label": "The value" }, yaml))];
+  const object = failure ? [] : [element("section", { class: "card", "aria-label": "What is in it" }, element("h3", {}, "What is in it"), printed("The value", yaml))];
   return [...object, element("section", { class: "card", "aria-label": "Its bytes" }, element("h3", {}, "Its bytes"), ...dumps(stored, key, room > 660 ? 16 : 8))];
 }

@@ -1,7 +1,7 @@
 /** One request: its answer as a sentence, the way it took through the server, and why. */
 
 import type { Attributes, Authorizer, Exchange, Location, Report, Response, Step } from "portcullis-wasm";
-import { element, redraw } from "../dom.ts";
+import { element, printed, redraw } from "../dom.ts";
 import { ofExchange, ofStep } from "../verdict.ts";
 import type { Page, Selection, View } from "../view.ts";
 
@@ -84,7 +84,7 @@ function walker(report: Report, selection: Selection, page: Page): HTMLElement {
     to("Previous request", "‹", selection.step - 1),
     element("span", {}, `${selection.step + 1} of ${report.steps.length}`),
     to("Next request", "›", selection.step + 1),
-    element("code", { class: "dim" }, report.steps[selection.step]?.command.replaceAll(/\s*\\?\n\s*/g, " ")),
+    element("code", { class: "dim" }, report.steps[selection.step]?.command.slice(0, 1000).replaceAll(/\s*\\?\n\s*/g, " ")),
   );
 }
 
@@ -248,7 +248,7 @@ function answer(exchange: Exchange): Stop {
     says: isProtobuf(response) ? "protobuf" : `${new TextEncoder().encode(response.body).length} bytes`,
     detail: () => [
       element("h3", {}, "Response"),
-      element("pre", { tabindex: "0", "aria-label": "Response" }, response.headers.map(([name, value]) => `${name}: ${value}`).join("\n"), "\n\n", response.body),
+      printed("Response", `${response.headers.map(([name, value]) => `${name}: ${value}`).join("\n")}\n\n${response.body}`),
     ],
   };
 }
@@ -353,17 +353,17 @@ function output(step: Step): HTMLElement[] {
   if (step.output === "" && step.matched !== false) return [];
   const agrees = step.matched === undefined ? undefined : step.matched ? "✓ as the document says" : "✗ not what the document says";
   const title = element("h3", {}, "Output", agrees !== undefined && element("span", { class: step.matched ? "allowed" : "denied" }, agrees));
-  const printed = element("pre", { tabindex: "0", "aria-label": "Output" }, step.output);
-  if (step.matched !== false) return [element("section", { class: "card" }, title, printed)];
+  const output = printed("Output", step.output);
+  if (step.matched !== false) return [element("section", { class: "card" }, title, output)];
   return [
     element(
       "section",
       { class: "card" },
       title,
       element("h4", {}, "The document says"),
-      element("pre", { tabindex: "0", "aria-label": "Expected output" }, step.expected),
+      printed("Expected output", step.expected ?? ""),
       element("h4", {}, "It printed"),
-      printed,
+      output,
     ),
   ];
 }
