@@ -12,6 +12,11 @@ import type { Plugin } from "vite";
 import { inOrder } from "../web/order.ts";
 
 const markdown = new MarkdownIt({ html: false, linkify: false });
+// What is wider than the page scrolls, and a keyboard must get there.
+for (const name of ["fence", "code_block"]) {
+  const draw = markdown.renderer.rules[name];
+  if (draw) markdown.renderer.rules[name] = (...given) => draw(...given).replace("<pre>", '<pre tabindex="0">');
+}
 
 type Text = { name: string; title: string; lead: string; rest: string; source: string };
 
@@ -65,7 +70,7 @@ function html(page: Text, menu: Text[], body: string): string {
 <script type="module" src="../embed.js"></script>
 </head>
 <body>
-<nav aria-label="Documentation"><a href="../">Portcullis</a><ul>
+<nav aria-label="Documentation"><a href="../">Portcullis</a><button type="button" popovertarget="menu">Contents</button><ul id="menu" popover>
 ${menu.map(item).join("\n")}
 </ul></nav>
 <main>

@@ -4,6 +4,8 @@
  *     <script type="module" src="https://.../embed.js"></script>
  *     <portcullis-playground src="rbac.md" view="verdicts" height="32rem"></portcullis-playground>
  *
+ * As a module from another origin it is loaded only if its server sends `Access-Control-Allow-Origin`.
+ *
  * `src` is a document on the host's own site; without it the element's text is the document. Its children, most often the
  * document as the host rendered it with its stored output, stay until the playground is there. That comes in an iframe of
  * the page itself, so that no style leaks in or out, when the element comes near the visible part of the host's page.

@@ -59,9 +59,10 @@ fn answer(mut stream: TcpStream, directory: &Path, prefix: &str) -> io::Result<(
         _ => ("405 Method Not Allowed", (Vec::new(), "text/plain; charset=utf-8")),
     };
     let length = body.len();
+    // Pages of other origins may have `embed.js`, which is a module.
     write!(
         stream,
-        "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\nCache-Control: no-cache\r\nConnection: close\r\n\r\n"
+        "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\nCache-Control: no-cache\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\n\r\n"
     )?;
     if method == "HEAD" { Ok(()) } else { stream.write_all(&body) }
 }
@@ -93,6 +94,17 @@ fn media_type(path: &Path) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_served_is_for_pages_of_any_origin() {
+        let url = start(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let address = url.strip_prefix("http://").and_then(|rest| rest.strip_suffix(PREFIX)).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {PREFIX}Cargo.toml HTTP/1.1\r\n\r\n").unwrap();
+        let lines: Vec<_> = BufReader::new(stream).lines().map_while(std::result::Result::ok).collect();
+        assert_eq!(lines[0], "HTTP/1.1 200 OK");
+        assert!(lines.contains(&"Access-Control-Allow-Origin: *".to_owned()), "{lines:?}");
+    }
 
     #[test]
     fn only_files_below_the_directory_are_served() {
