@@ -110,3 +110,15 @@ test("the whole opens what the package opens, and says the same of an audit poli
     assert.deepEqual(outcome(() => page.audit(text, 1, requests)), outcome(() => one.audit(text, 1, requests)));
   }
 });
+
+test("an engine imports nothing that could connect", () => {
+  for (const [folder, name] of [["target/wasm-page", "portcullis_wasm"], ["target/wasm-page", "portcullis_whole"], ["target/wasm-package/web", "portcullis_wasm"]]) {
+    const imported = WebAssembly.Module.imports(compiled(join(folder, `${name}_bg.wasm`))).map((each) => each.name);
+    assert.ok(imported.length > 0);
+    // What the script gives the module by these names, and nothing else of it, is within the module's reach.
+    const script = read(join(folder, `${name}.js`));
+    const given = script.slice(script.indexOf("function __wbg_get_imports"), script.indexOf("\n}\n", script.indexOf("function __wbg_get_imports")));
+    for (const word of imported) assert.ok(given.includes(word), word);
+    assert.doesNotMatch(given, /fetch|XMLHttpRequest|WebSocket|WebTransport|EventSource|sendBeacon|importScripts|import\(|Worker|eval|Function\(/);
+  }
+});

@@ -123,15 +123,13 @@ async function answer(place: HTMLElement, page: Page): Promise<void> {
     const inspection = await page.call("inspect", typed.config, typed.key, dump);
     show(head(inspection), rest(inspection, place.clientWidth));
   } catch (error) {
-    if (error instanceof Unanswered) {
-      show([element("p", { class: "remark" }, error.message)], []);
+    // Which of the two cannot be read shows the dump without the configuration.
+    const alone = error instanceof Unanswered ? error : await page.call("inspect", "", typed.key, dump).catch((error: Error) => error);
+    if (alone instanceof Unanswered) {
+      show([element("p", { class: "remark" }, alone.message)], []);
       return;
     }
-    // Which of the two cannot be read shows the dump without the configuration.
-    const whole = await page.call("inspect", "", typed.key, dump).then(
-      () => true,
-      () => false,
-    );
+    const whole = !(alone instanceof Error);
     const { message } = error as Error;
     const usually = whole
       ? "The server that has this file would not start. Paste it as it is, keys included."

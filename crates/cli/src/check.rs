@@ -1,7 +1,7 @@
 //! `portcullis check`: is what the documents say true?
 
+use portcullis_console::compare;
 use portcullis_console::report::{Diagnostic, Step};
-use portcullis_console::transcript::compare;
 
 use crate::Usage;
 

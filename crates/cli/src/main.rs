@@ -11,8 +11,8 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use portcullis_console::Engine;
+use portcullis_console::Output;
 use portcullis_console::arguments::{Argument, Arguments};
-use portcullis_console::commands::Output;
 use portcullis_console::report::Report;
 use portcullis_core::release::Release;
 

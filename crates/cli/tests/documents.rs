@@ -7,7 +7,7 @@ mod vectors;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use portcullis_console::transcript::compare;
+use portcullis_console::compare;
 use vectors::vectors;
 
 /// What lies beside the checkout: the documents that the project must pass.

@@ -6,18 +6,20 @@ pub mod access;
 pub mod arguments;
 pub mod audit;
 mod budget;
-pub mod commands;
+mod commands;
 mod engine;
 mod http;
 pub mod inspect;
 mod later;
 pub mod report;
 pub mod secrets;
-pub mod session;
+mod session;
 mod shell;
-pub mod transcript;
+mod transcript;
 #[cfg(test)]
 #[path = "../../../tests/vectors.rs"]
 mod vectors;
 
+pub use commands::Output;
 pub use engine::{Engine, Progress, run};
+pub use transcript::compare;

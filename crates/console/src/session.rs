@@ -491,11 +491,6 @@ impl Session {
         self.world.now = now;
     }
 
-    /// The line of the step that is running: the origin of what it creates.
-    pub fn origin(&self) -> Option<Rc<Origin>> {
-        self.origin.clone()
-    }
-
     /// A step begins on these lines of the document.
     pub(crate) fn begin(&mut self, line: u32, end_line: u32) {
         self.line = line;
