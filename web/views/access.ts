@@ -4,8 +4,10 @@ import type { Access, AccessRow, Cell, Report } from "portcullis-wasm";
 import { element } from "../dom.ts";
 import type { Page, View } from "../view.ts";
 
-/** What the table is about; kept while the page is open. */
-const asked = { subject: "", verb: "", resource: "pods", namespace: "*" };
+/** What the table is about at first. */
+const FIRST = { subject: "", verb: "", resource: "pods", namespace: "*" };
+/** What it is about. */
+let asked = { ...FIRST };
 /** The cell that stands open: row and column. */
 let opened: { row: string; verb: string } | undefined;
 /** How many rows are drawn. */
@@ -23,6 +25,11 @@ const signs: Record<string, [string, string]> = {
 };
 
 export const view: View = {
+  forget() {
+    asked = { ...FIRST };
+    opened = undefined;
+    most = 100;
+  },
   show(place, report, _selection, page) {
     void ask(place, report, page);
   },
@@ -54,23 +61,36 @@ function draw(place: HTMLElement, access: Access, report: Report, page: Page): v
   const again = () => draw(place, access, report, page);
   const focused = (document.activeElement as HTMLElement | null)?.dataset["key"];
   const scrolled = place.querySelector(".scroll")?.scrollLeft ?? 0;
+  const chosen = (what: keyof typeof asked, value: string) => {
+    asked[what] = value;
+    opened = undefined;
+    most = 100;
+    // The table has all verbs.
+    if (what === "verb") again();
+    else void ask(place, report, page);
+  };
   const choose = (what: keyof typeof asked, label: string, all: string, options: string[], other?: [value: string, name: string]) => {
-    const select = element("select", {
-      "data-key": what,
-      change() {
-        asked[what] = select.value;
-        opened = undefined;
-        most = 100;
-        // The table has all verbs.
-        if (what === "verb") again();
-        else void ask(place, report, page);
-      },
-    });
+    const select = element("select", { "data-key": what, change: () => chosen(what, select.value) });
     const known = ["", other?.[0], ...options].includes(asked[what]) ? options : [asked[what], ...options];
     if (other) select.append(element("option", { value: other[0] }, other[1]));
     select.append(element("option", { value: "" }, all), ...known.map((option) => element("option", { value: option }, option)));
     select.value = asked[what];
     return element("label", {}, element("span", {}, label), select);
+  };
+  // A cluster's dump has thousands of subjects: one types a part of the name.
+  const search = (what: keyof typeof asked, label: string, all: string, options: string[]) => {
+    const input = element("input", {
+      type: "text",
+      list: "access-options",
+      "data-key": what,
+      value: asked[what],
+      placeholder: all,
+      spellcheck: "false",
+      autocapitalize: "off",
+      change: () => chosen(what, input.value.trim()),
+    });
+    const list = element("datalist", { id: "access-options" }, ...options.map((option) => element("option", { value: option })));
+    return element("label", {}, element("span", {}, label), input, list);
   };
   const column = access.verbs.indexOf(asked.verb);
   const matching = asked.verb === "" ? access.rows : access.rows.filter((row) => (row.cells[column]?.granted.length ?? 0) > 0);
@@ -81,15 +101,18 @@ function draw(place: HTMLElement, access: Access, report: Report, page: Page): v
     element(
       "div",
       { class: "choices" },
-      choose("subject", "Who", "anybody", access.subjects),
+      search("subject", "Who", "anybody", access.subjects),
       choose("verb", "Does", "anything", access.verbs),
       choose("resource", "With", "anything", access.resources),
       choose("namespace", "Where", "the whole cluster", access.namespaces, ["*", "anywhere"]),
     ),
     ...(rows.length > 0
-      ? [table(access, rows.slice(0, most), page, again), ...more(rows.length, again)]
+      ? [
+          element("p", { class: "dim" }, `✓ yes${asked.namespace === "*" ? ", in every namespace · ◑ in some namespaces" : ""} · ◐ objects of some names only · – no. A sign opens to the lines that grant it.`),
+          table(access, rows.slice(0, most), page, again),
+          ...more(rows.length, again),
+        ]
       : [element("p", { class: "empty" }, nobody())]),
-    element("p", { class: "dim" }, `✓ yes${asked.namespace === "*" ? ", in every namespace · ◑ in some namespaces" : ""} · ◐ objects of some names only · – no. A sign opens to the lines that grant it.`),
     element(
       "p",
       { class: "dim" },
