@@ -1,11 +1,12 @@
 //! The functions of a module in an order of which gzip makes the most: it looks back 32 kB, so that what is alike must be near.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{CodeSection, FunctionSection};
-use wasmparser::{CodeSectionReader, FunctionSectionReader, Parser, Payload, TypeRef};
+use wasmparser::{CodeSectionReader, FunctionBody, FunctionSectionReader, Operator, Parser, Payload, TypeRef};
 
 use super::module::text;
 use crate::Result;
@@ -14,12 +15,15 @@ use crate::Result;
 const WINDOW: usize = 6;
 
 /// What stands in more functions than this tells none from the others.
-const COMMON: usize = 100;
+const COMMON: usize = 200;
 
-/// So many functions before the next are looked at.
-const NEAR: usize = 6;
+/// So far back gzip looks.
+const NEAR: usize = 32 << 10;
 
-/// The module with each function behind one that it has much in common with.
+/// Functions with a number below this are called in a byte less.
+const SHORT: u32 = 128;
+
+/// The module with the functions that most calls go to in front, and each behind those that it has much in common with.
 pub fn alike_together(wasm: &[u8]) -> Result<Vec<u8>> {
     let (mut imported, mut bodies) = (0, Vec::new());
     for payload in Parser::new(0).parse_all(wasm) {
@@ -29,11 +33,16 @@ pub fn alike_together(wasm: &[u8]) -> Result<Vec<u8>> {
                     imported += u32::from(matches!(import.map_err(text)?.ty, TypeRef::Func(_)));
                 }
             }
-            Payload::CodeSectionEntry(body) => bodies.push(body.as_bytes()),
+            Payload::CodeSectionEntry(body) => bodies.push(body),
             _ => {}
         }
     }
-    let order = order(&bodies);
+    let mut others = most_called(&bodies, imported)?;
+    let mut in_front: Vec<usize> = others.drain(..others.len().min(SHORT.saturating_sub(imported) as usize)).collect();
+    in_front.sort_unstable();
+    others.sort_unstable();
+    let bodies: Vec<&[u8]> = bodies.iter().map(FunctionBody::as_bytes).collect();
+    let order = order(&bodies, [in_front, others]);
     let mut numbers = vec![0; order.len()];
     for (number, old) in (imported..).zip(&order) {
         if let Some(place) = numbers.get_mut(*old) {
@@ -46,58 +55,125 @@ pub fn alike_together(wasm: &[u8]) -> Result<Vec<u8>> {
     Ok(ordered.finish())
 }
 
-/// From the first function on, always to the one most alike the last few.
-fn order(bodies: &[&[u8]]) -> Vec<usize> {
-    let mut pieces: Vec<Vec<&[u8]>> = bodies.iter().map(|body| body.windows(WINDOW).collect()).collect();
-    let mut holders: HashMap<&[u8], Vec<usize>> = HashMap::new();
-    for (function, pieces) in pieces.iter_mut().enumerate() {
-        pieces.sort_unstable();
-        pieces.dedup();
-        for piece in pieces {
-            holders.entry(piece).or_default().push(function);
+/// The functions by how many calls of them there are.
+fn most_called(bodies: &[FunctionBody], imported: u32) -> Result<Vec<usize>> {
+    let mut calls = vec![0_u32; bodies.len()];
+    for body in bodies {
+        for operator in body.get_operators_reader().map_err(text)? {
+            let Operator::Call { function_index } = operator.map_err(text)? else { continue };
+            let own = function_index.checked_sub(imported).and_then(|own| calls.get_mut(own as usize));
+            own.into_iter().for_each(|count| *count += 1);
         }
     }
-    holders.retain(|_, holders| (2..=COMMON).contains(&holders.len()));
-    let mut left = vec![true; bodies.len()];
-    let mut in_common = vec![0_u32; bodies.len()];
+    let mut functions: Vec<usize> = (0..bodies.len()).collect();
+    functions.sort_by_key(|function| Reverse(calls.get(*function)));
+    Ok(functions)
+}
+
+/// Of each group in its turn, always the function of which the largest share stands in those not far before it.
+fn order(bodies: &[&[u8]], groups: [Vec<usize>; 2]) -> Vec<usize> {
+    let mut near = Near::new(bodies);
+    let length = |function: usize| bodies.get(function).map_or(0, |body| body.len());
     let mut order: Vec<usize> = Vec::new();
-    let mut unplaced = 0;
-    let mut next = (!bodies.is_empty()).then_some(0);
-    while let Some(function) = next {
-        order.push(function);
-        if let Some(left) = left.get_mut(function) {
-            *left = false;
-        }
-        let mut found = Vec::new();
-        for (back, near) in order.iter().rev().take(NEAR).enumerate() {
-            let weight = if back == 0 { 3 } else { 1 };
-            let pieces = pieces.get(*near).into_iter().flatten();
-            for holder in pieces.filter_map(|piece| holders.get(piece)).flatten() {
-                if let (Some(true), Some(count)) = (left.get(*holder), in_common.get_mut(*holder)) {
-                    if *count == 0 {
-                        found.push(*holder);
-                    }
-                    *count += weight;
-                }
+    let (mut first_near, mut bytes) = (0, 0);
+    for mut left in groups {
+        while let Some(place) = near.most_alike(&left) {
+            let function = left.remove(place);
+            near.comes(function);
+            // What stands in the very last one counts twice.
+            near.counts(function, 1);
+            if let Some(before) = order.last() {
+                near.counts(*before, -1);
             }
-        }
-        // By the share of it that is alike; a few bytes in a tiny one are no likeness.
-        let share = |function: &usize| {
-            let (count, pieces) = (in_common.get(*function).unwrap_or(&0), pieces.get(*function).map_or(0, Vec::len));
-            f64::from(*count) / (pieces as f64 + 30.0)
-        };
-        next = found.iter().copied().max_by(|one, other| share(one).total_cmp(&share(other)).then(other.cmp(one)));
-        for function in found {
-            if let Some(count) = in_common.get_mut(function) {
-                *count = 0;
+            order.push(function);
+            bytes += length(function);
+            while let Some(far) = order.get(first_near).filter(|_| bytes > NEAR && first_near + 1 < order.len()) {
+                near.goes(*far);
+                bytes -= length(*far);
+                first_near += 1;
             }
-        }
-        while next.is_none() && unplaced < left.len() {
-            next = left.get(unplaced).is_some_and(|left| *left).then_some(unplaced);
-            unplaced += 1;
         }
     }
     order
+}
+
+/// What stands in the functions near the end of an order.
+struct Near {
+    /// The pieces of each function.
+    pieces: Vec<Vec<usize>>,
+    /// The functions that have a piece, of those that several have.
+    holders: Vec<Vec<usize>>,
+    /// How many of the functions that are near have it.
+    near: Vec<u32>,
+    /// How many pieces each function has in common with those that are near.
+    in_common: Vec<i32>,
+}
+
+impl Near {
+    fn new(bodies: &[&[u8]]) -> Near {
+        let mut numbers: HashMap<&[u8], usize> = HashMap::new();
+        let mut holders: Vec<Vec<usize>> = Vec::new();
+        let mut pieces = Vec::new();
+        for (function, body) in bodies.iter().enumerate() {
+            let own: HashSet<&[u8]> = body.windows(WINDOW).collect();
+            for piece in &own {
+                let number = *numbers.entry(piece).or_insert(holders.len());
+                holders.resize(holders.len().max(number + 1), Vec::new());
+                holders.get_mut(number).into_iter().for_each(|holders| holders.push(function));
+            }
+            pieces.push(own.iter().filter_map(|piece| numbers.get(piece).copied()).collect());
+        }
+        for holders in &mut holders {
+            if !(2..=COMMON).contains(&holders.len()) {
+                holders.clear();
+            }
+        }
+        Near { near: vec![0; holders.len()], in_common: vec![0; bodies.len()], pieces, holders }
+    }
+
+    /// The place in `left` of the function that is most like those that are near.
+    fn most_alike(&self, left: &[usize]) -> Option<usize> {
+        // By the share of it that is alike; a few bytes in a tiny one are no likeness.
+        let share = |function: usize| {
+            let in_common = self.in_common.get(function).copied().unwrap_or(0);
+            f64::from(in_common) / (self.pieces.get(function).map_or(0, Vec::len) as f64 + 100.0)
+        };
+        let shares = left.iter().map(|function| share(*function)).enumerate();
+        shares.max_by(|one, other| one.1.total_cmp(&other.1).then(other.0.cmp(&one.0))).map(|(place, _)| place)
+    }
+
+    fn comes(&mut self, function: usize) {
+        for piece in self.pieces.get(function).into_iter().flatten() {
+            if let (Some(near), Some(holders)) = (self.near.get_mut(*piece), self.holders.get(*piece)) {
+                *near += 1;
+                count(&mut self.in_common, holders, i32::from(*near == 1));
+            }
+        }
+    }
+
+    fn goes(&mut self, function: usize) {
+        for piece in self.pieces.get(function).into_iter().flatten() {
+            if let (Some(near), Some(holders)) = (self.near.get_mut(*piece), self.holders.get(*piece)) {
+                *near -= 1;
+                count(&mut self.in_common, holders, -i32::from(*near == 0));
+            }
+        }
+    }
+
+    /// Counts what stands in a function, beside that it is near.
+    fn counts(&mut self, function: usize, change: i32) {
+        for piece in self.pieces.get(function).into_iter().flatten() {
+            count(&mut self.in_common, self.holders.get(*piece).map_or(&[], Vec::as_slice), change);
+        }
+    }
+}
+
+fn count(counts: &mut [i32], functions: &[usize], change: i32) {
+    if change != 0 {
+        for function in functions {
+            counts.get_mut(*function).into_iter().for_each(|count| *count += change);
+        }
+    }
 }
 
 struct Ordering {
