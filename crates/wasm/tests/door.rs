@@ -2,12 +2,17 @@
 #![cfg(target_arch = "wasm32")]
 
 use js_sys::{Array, JSON, Reflect};
-use portcullis_wasm::{answer, evaluate, version};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::JsValue;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
+use door::{answer, evaluate, version};
+
 wasm_bindgen_test_configure!(run_in_browser);
+
+/// A module that is made for JavaScript is no crate that another could use.
+#[path = "../src/lib.rs"]
+mod door;
 
 fn get(value: &JsValue, path: &[&str]) -> JsValue {
     path.iter().fold(value.clone(), |value, key| Reflect::get(&value, &(*key).into()).unwrap())

@@ -8,10 +8,14 @@ use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
+/// A module that is made for JavaScript is no crate that another could use.
+#[path = "../src/lib.rs"]
+mod door;
+
 #[wasm_bindgen_test]
 fn a_panic_is_printed_to_the_console() {
     // The test runner has put its own hook in the place of ours.
-    portcullis_wasm::start();
+    door::start();
     let seen = Array::new();
     let write = Function::new_with_args("text", "this.push(text)").bind(&seen);
     let console = Reflect::get(&js_sys::global(), &"console".into()).unwrap();

@@ -63,8 +63,8 @@ impl Tools {
     /// A cargo command that builds wasm for speed.
     pub fn cargo(&self, arguments: &[&str]) -> Result<Command> {
         let command = command(&self.root, "cargo", &[arguments, &["--target", TARGET]].concat());
-        // With all that is inlined by default it is no faster in a page, where caches are cold, and 55 kB larger.
-        self.compiling(command, "-Cllvm-args=-inline-threshold=50")
+        // With all that is inlined by default it is no faster in a page, where caches are cold, and far larger.
+        self.compiling(command, "-Cllvm-args=-inline-threshold=25")
     }
 
     fn compiling(&self, mut command: Command, flags: &str) -> Result<Command> {
