@@ -110,7 +110,8 @@ pub fn access(
         .filter(|(grant, verb)| chosen.iter().any(|what| asked(grant, verb, what).is_some()))
         .map(|(_, verb)| verb)
         .collect();
-    let verbs: Vec<&str> = VERBS.into_iter().chain(special).collect();
+    let mut verbs = VERBS.to_vec();
+    verbs.extend(special);
     for what in chosen {
         for (column, verb) in verbs.iter().enumerate() {
             for (who, grant) in &mine {
@@ -157,7 +158,10 @@ fn resources(release: &Release, grants: &[Grant<'_>]) -> Vec<String> {
         groups.flat_map(move |group| rule.resources.iter().filter(|it| *it != "*").map(move |it| title(it, group)))
     });
     let paths = grants.iter().flat_map(|grant| &grant.granted.non_resource_urls).filter(|path| *path != "*").cloned();
-    served.chain(named).chain(paths).collect::<SortedSet<String>>().into_iter().collect()
+    let mut all: SortedSet<String> = served.collect();
+    all.extend(named);
+    all.extend(paths);
+    all.into_iter().collect()
 }
 
 /// What is asked of RBAC where somebody does `verb` to `what`, a path or a resource as people name it.

@@ -153,7 +153,9 @@ pub fn command(arguments: &[String], open: &dyn Fn(&str) -> Result<Vec<u8>, Stri
     let requests = text(requests.unwrap_or("-"))?;
     let mut output = Output::default();
     let mut complain = |line: String| output.stderr.extend(line.into_bytes());
-    for warning in told.into_iter().chain(policy.warnings()) {
+    let mut warnings = Vec::from_iter(told);
+    warnings.extend(policy.warnings());
+    for warning in warnings {
         complain(format!("{path}:{}: {}\n", warning.line, warning.message));
     }
     for (number, line) in (1..).zip(requests.lines()) {

@@ -30,7 +30,8 @@ pub struct Secret {
 
 /// The secrets of the document `text`, in the order of their lines.
 pub fn find(text: &str) -> Vec<Secret> {
-    let starts: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    let mut starts = vec![0];
+    starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
     let mut found = Found { text, starts, typed: false, secrets: Vec::new(), values: Vec::new() };
     let mut printed = Vec::new();
     let users = files_of_users(text);

@@ -253,7 +253,7 @@ pub struct FieldError {
 impl FieldError {
     fn new(reason: Reason, field: impl Into<String>, value: Option<&str>, detail: &str) -> Self {
         let mut body = reason.1.to_owned();
-        for part in value.into_iter().chain((!detail.is_empty()).then_some(detail)) {
+        for part in [value, Some(detail).filter(|detail| !detail.is_empty())].into_iter().flatten() {
             body.push_str(": ");
             body.push_str(part);
         }

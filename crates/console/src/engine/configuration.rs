@@ -126,17 +126,19 @@ impl Configuration {
             return Vec::new();
         }
         let kinds = [("encryption configuration", &self.encryption), ("audit policy", &self.audit)];
-        let extra = kinds.iter().flat_map(|(what, files)| files.iter().skip(1).map(move |(_, line)| (what, *line)));
-        let extra = extra.map(|(what, line)| Diagnostic {
-            severity: Severity::Warning,
-            file: source.clone(),
-            line,
-            column: 0,
-            message: format!(
-                "The server starts with the first {what} of the document: a kube-apiserver step can name another."
-            ),
-        });
-        self.later.iter().cloned().chain(extra).collect()
+        let mut told = self.later.clone();
+        for (what, files) in kinds {
+            told.extend(files.iter().skip(1).map(|(_, line)| Diagnostic {
+                severity: Severity::Warning,
+                file: source.clone(),
+                line: *line,
+                column: 0,
+                message: format!(
+                    "The server starts with the first {what} of the document: a kube-apiserver step can name another."
+                ),
+            }));
+        }
+        told
     }
 }
 

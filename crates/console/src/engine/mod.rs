@@ -401,16 +401,16 @@ impl Cluster {
     }
 
     /// What is to be said of the objects, where they stand now.
-    fn diagnostics(&self) -> impl Iterator<Item = Diagnostic> + use<'_> {
+    fn diagnostics(&self) -> Vec<Diagnostic> {
         let all = || self.objects.iter().zip(&self.loaded);
-        let unserved = unserved(self.session.release(), all().map(|(object, (loaded, _))| (&**object, loaded)));
-        let each = all().flat_map(|(object, (loaded, before))| {
-            loaded.diagnostics.iter().map(move |diagnostic| Diagnostic {
+        let mut told = unserved(self.session.release(), all().map(|(object, (loaded, _))| (&**object, loaded)));
+        for (object, (loaded, before)) in all() {
+            told.extend(loaded.diagnostics.iter().map(|diagnostic| Diagnostic {
                 line: diagnostic.line.wrapping_add(line(object).wrapping_sub(*before)),
                 ..diagnostic.clone()
-            })
-        });
-        unserved.into_iter().chain(each)
+            }));
+        }
+        told
     }
 }
 

@@ -259,13 +259,18 @@ pub fn rules(standing: Vec<Standing>, document: &Document, steps: &[Step]) -> Ve
         .collect();
     portcullis_core::sort::by(&mut rules, |one, other| one.location.line.cmp(&other.location.line));
     for exchange in steps.iter().flat_map(|step| &step.exchanges) {
-        let review = exchange.review.as_ref().map(|review| &review.authorization);
-        let asked = exchange.impersonation.iter().chain(&exchange.authorization).chain(review);
-        let granted = asked.flat_map(|it| &it.steps).flat_map(|step| &step.because);
-        let checked = exchange.admission.iter().flat_map(|step| &step.because);
-        let because = granted.chain(checked).map(|because| &because.location);
-        let decided: Vec<&Location> =
-            because.chain(exchange.audited.iter().filter_map(|it| it.rule.as_ref())).collect();
+        let mut asked: Vec<&Authorization> = exchange.impersonation.iter().collect();
+        asked.extend(&exchange.authorization);
+        asked.extend(exchange.review.as_ref().map(|review| &review.authorization));
+        let mut because: Vec<&Because> = Vec::new();
+        for step in asked.into_iter().flat_map(|it| &it.steps) {
+            because.extend(&step.because);
+        }
+        for step in &exchange.admission {
+            because.extend(&step.because);
+        }
+        let mut decided: Vec<&Location> = because.into_iter().map(|because| &because.location).collect();
+        decided.extend(exchange.audited.iter().filter_map(|it| it.rule.as_ref()));
         for rule in &mut rules {
             rule.requests += usize::from(decided.iter().any(|it| **it == rule.location));
         }

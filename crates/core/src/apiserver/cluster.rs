@@ -309,10 +309,10 @@ impl Cluster {
             return None;
         }
         // What was told twice of those that refer to others has left its traces in the graph.
-        let mut both = now.into_iter().chain(then);
+        let refers = |value: Option<&Value>| value.is_some_and(|value| text(value, "apiVersion") == "v1");
         let mut referring = ["/registry/pods/", "/registry/persistentvolumes/"].into_iter();
         let is_twice = |prefix| self.store.range(prefix).any(|(_, entry)| entry.version > 1);
-        if both.any(|value| text(value, "apiVersion") == "v1") && referring.any(is_twice) {
+        if (refers(now) || refers(then)) && referring.any(is_twice) {
             return None;
         }
         if let Some(key) = &before.key {
@@ -457,9 +457,11 @@ pub fn unserved<'a>(release: &Release, loaded: impl Iterator<Item = (&'a Object,
             format!("Kubernetes {release} has no field {field} of {kind} and ignores it{objects}."),
         )
     };
-    let versions = versions.iter().map(version);
-    let fields = fields.iter().flat_map(|(kind, fields)| fields.iter().map(|(name, first)| field(kind, name, first)));
-    versions.chain(fields.collect::<Vec<_>>()).collect()
+    let mut told: Vec<Diagnostic> = versions.iter().map(version).collect();
+    for (kind, fields) in &fields {
+        told.extend(fields.iter().map(|(name, first)| field(kind, name, first)));
+    }
+    told
 }
 
 /// The members of `object` that no field of its type reads, each once, however many elements of a list have it. What servers

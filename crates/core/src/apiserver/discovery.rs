@@ -162,11 +162,8 @@ pub(super) fn is_served_elsewhere(path: &str) -> bool {
 
 /// `/`: the paths of all three servers.
 pub(super) fn index(release: &Release, rbac: bool) -> Value {
-    let mut paths: Vec<String> = ["/api", "/apis", "/apis/", "/healthz", "/version"]
-        .iter()
-        .chain(&ELSEWHERE)
-        .map(|path| (*path).to_owned())
-        .collect();
+    let own = ["/api", "/apis", "/apis/", "/healthz", "/version"].as_slice();
+    let mut paths: Vec<String> = [own, &ELSEWHERE].concat().into_iter().map(str::to_owned).collect();
     for resource in release.resources() {
         if resource.group.is_empty() {
             paths.push(format!("/api/{}", resource.version));

@@ -84,15 +84,17 @@ fn build(flags: &Flags, files: &Files, now: DateTime<Utc>) -> Result<Parts, Stri
     let (modes, abac) = authorizers(flags, files).map_err(|error| format!("invalid authorization config: {error}"))?;
     let admission = Plugin::chain(flags.text("admission-control"))
         .map_err(|error| format!("failed to initialize admission: {error}"))?;
-    let flags_without_effect = flags.given().filter(|name| WITHOUT_EFFECT.contains(name));
-    let notes = flags_without_effect
-        .map(|name| format!("--{name} is accepted and changes nothing here: answers are those of a server without it."))
-        .chain(admission.iter().filter_map(|plugin| match plugin {
-            Plugin::NotSimulated("AlwaysAdmit") => None,
-            Plugin::NotSimulated(name) => Some(format!("The admission plugin {name} lets everything through here.")),
-            _ => None,
-        }))
-        .collect();
+    let mut notes = Vec::new();
+    for name in flags.given().filter(|name| WITHOUT_EFFECT.contains(name)) {
+        notes.push(format!("--{name} is accepted and changes nothing here: answers are those of a server without it."));
+    }
+    for plugin in &admission {
+        if let Plugin::NotSimulated(name) = plugin
+            && *name != "AlwaysAdmit"
+        {
+            notes.push(format!("The admission plugin {name} lets everything through here."));
+        }
+    }
     let or = |value: &str, default: &str| if value.is_empty() { default.to_owned() } else { value.to_owned() };
     let bound = Some(flags.text("bind-address")).filter(|address| !matches!(*address, "0.0.0.0" | "::"));
     let address = or(flags.text("advertise-address"), &or(bound.unwrap_or_default(), "127.0.0.1"));

@@ -221,8 +221,12 @@ impl Event {
 
 /// A Status as an event holds it: without kind and apiVersion.
 pub(super) fn status(members: &[(&str, Value)]) -> Map<String, Value> {
-    let metadata = ("metadata".to_owned(), Value::Object(Map::new()));
-    std::iter::once(metadata).chain(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))).collect()
+    let mut status = Map::new();
+    status.insert("metadata".to_owned(), Value::Object(Map::new()));
+    for (name, value) in members {
+        status.insert((*name).to_owned(), value.clone());
+    }
+    status
 }
 
 /// What the two `Impersonate-` headers ask for, allowed or not. Names of extra fields keep the header's case.

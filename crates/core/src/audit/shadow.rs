@@ -105,7 +105,9 @@ impl Policy {
 
     /// What its author would want to know before it is live: the members that nothing reads, and the rules that nothing reaches.
     pub fn warnings(&self) -> Vec<Diagnostic> {
-        self.unread().into_iter().chain(self.standing().iter().filter_map(Standing::warning)).collect()
+        let mut warnings = self.unread();
+        warnings.extend(self.standing().iter().filter_map(Standing::warning));
+        warnings
     }
 }
 
@@ -140,20 +142,29 @@ const FRESH: &str = "\u{1}";
 impl<'p> Universe<'p> {
     fn of(rules: &'p [Rule]) -> Self {
         let named = |list: fn(&Rule) -> &[String]| -> Vec<&'p str> {
-            distinct(rules.iter().flat_map(list).map(String::as_str).chain([FRESH]).collect())
+            let mut texts = vec![FRESH];
+            texts.extend(rules.iter().flat_map(list).map(String::as_str));
+            distinct(texts)
         };
         // A resource behaves as one that no rule names with its group, if none does. It is one segment of a path:
         // `pods/log` names none.
         let mut resources = vec![(FRESH, FRESH)];
         for entry in rules.iter().flat_map(|rule| &rule.resources) {
             let plurals = entry.resources.iter().map(String::as_str).filter(|plural| !plural.contains('/'));
-            resources.extend(plurals.chain([FRESH]).map(|plural| (entry.group.as_str(), plural)));
+            resources.extend(plurals.map(|plural| (entry.group.as_str(), plural)));
+            resources.push((&entry.group, FRESH));
         }
         // A path behaves as the longest prefix that it goes on from, if no rule names it in full.
-        let specs = || rules.iter().flat_map(|rule| &rule.non_resource_urls);
-        let prefixes = specs().filter(|spec| spec.ends_with('*')).map(|spec| spec.trim_end_matches('*'));
-        let paths = prefixes.flat_map(|prefix| [prefix.to_owned(), format!("{prefix}{FRESH}")]);
-        let paths = paths.chain(specs().cloned()).chain([format!("/{FRESH}"), "*".to_owned()]);
+        let mut paths = vec![format!("/{FRESH}"), "*".to_owned()];
+        for spec in rules.iter().flat_map(|rule| &rule.non_resource_urls) {
+            if spec.ends_with('*') {
+                let prefix = spec.trim_end_matches('*');
+                paths.extend([prefix.to_owned(), format!("{prefix}{FRESH}")]);
+            }
+            paths.push(spec.clone());
+        }
+        // Every path begins with a slash, but for that of `POST * HTTP/1.1`.
+        paths.retain(|path| path.starts_with('/') || path == "*");
         Self {
             users: named(|rule| &rule.users),
             groups: named(|rule| &rule.user_groups),
@@ -164,8 +175,7 @@ impl<'p> Universe<'p> {
             },
             namespaces: named(|rule| &rule.namespaces),
             resources: distinct(resources),
-            // Every path begins with a slash, but for that of `POST * HTTP/1.1`.
-            paths: distinct(paths.filter(|path| path.starts_with('/') || path == "*").collect()),
+            paths: distinct(paths),
         }
     }
 

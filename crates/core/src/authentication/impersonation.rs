@@ -36,13 +36,10 @@ pub fn requested(request: &Request) -> Result<Option<Impersonation>, String> {
         if groups.is_empty() && extra.is_empty() {
             return Ok(None);
         }
-        let references: Vec<String> = groups
-            .iter()
-            .map(|group| format!("{{Group  {group}    }}"))
-            .chain(
-                extra_values().map(|(key, value)| format!("{{UserExtra  {value}  authentication.k8s.io/v1  {key}}}")),
-            )
-            .collect();
+        let mut references: Vec<String> = groups.iter().map(|group| format!("{{Group  {group}    }}")).collect();
+        for (key, value) in extra_values() {
+            references.push(format!("{{UserExtra  {value}  authentication.k8s.io/v1  {key}}}"));
+        }
         return Err(format!("requested [{}] without impersonating a user", references.join(" ")));
     }
 

@@ -126,7 +126,8 @@ impl Informers {
         if let Some(object) = new.filter(|object| rbac::RuleResolver::concerns(object)) {
             Rc::make_mut(&mut self.rbac).upsert(object);
         }
-        if !old.into_iter().chain(new).any(|object| Graph::concerns(object)) {
+        let concerns = |object: Option<&Rc<Object>>| object.is_some_and(|object| Graph::concerns(object));
+        if !concerns(old) && !concerns(new) {
             return;
         }
         if !Rc::make_mut(&mut self.graph).exchange(old, new) {

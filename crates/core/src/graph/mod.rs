@@ -208,8 +208,9 @@ impl Graph {
         match kind {
             Kind::PersistentVolume => self.volume_path(object, node),
             Kind::Secret => {
-                let rest = self.secret_path(object, node)?;
-                Some(once(object).chain(rest).collect())
+                let mut path = self.secret_path(object, node)?;
+                path.insert(0, object);
+                Some(path)
             }
             _ => None,
         }
@@ -263,7 +264,7 @@ impl Graph {
                 let pods = self
                     .forward
                     .range((last, Some(Vertex::FIRST), Vertex::FIRST)..=(last, Some(Vertex::LAST), Vertex::LAST));
-                pods.map(move |(_, node, pod)| start.iter().copied().chain([*pod]).chain(*node).collect())
+                pods.map(move |(_, node, pod)| [&start, [*pod].as_slice(), node.as_slice()].concat())
             })
         })
     }
@@ -309,7 +310,8 @@ impl Graph {
         if hidden > 0 {
             let mut shown = SortedSet::new();
             for (vertex, _) in all.iter().filter(|(_, entry)| entry.refers()) {
-                let group: Vec<Vertex> = once(*vertex).chain(self.neighbours(*vertex)).collect();
+                let mut group = self.neighbours(*vertex);
+                group.push(*vertex);
                 if shown.len() + group.iter().filter(|it| !shown.contains(*it)).count() > limit {
                     break;
                 }
@@ -347,9 +349,13 @@ impl Graph {
     }
 
     /// What an edge joins with `vertex`, whatever its direction and tag.
-    fn neighbours(&self, vertex: Vertex) -> impl Iterator<Item = Vertex> + use<'_> {
-        let all = (vertex, None, Vertex::FIRST)..=(vertex, Some(Vertex::LAST), Vertex::LAST);
-        self.forward.range(all.clone()).chain(self.backward.range(all)).map(|(.., other)| *other)
+    fn neighbours(&self, vertex: Vertex) -> Vec<Vertex> {
+        let mut neighbours = Vec::new();
+        for edges in [&self.forward, &self.backward] {
+            let all = (vertex, None, Vertex::FIRST)..=(vertex, Some(Vertex::LAST), Vertex::LAST);
+            neighbours.extend(edges.range(all).map(|(.., other)| *other));
+        }
+        neighbours
     }
 
     /// The far ends of the edges of `near` with this very tag.

@@ -18,7 +18,9 @@ impl Graph {
     fn missing(&self) -> impl Iterator<Item = Diagnostic> + use<'_> {
         let kinds = [Kind::Secret, Kind::ConfigMap, Kind::PersistentVolumeClaim];
         let absent = kinds.into_iter().flat_map(|kind| self.sorted(kind)).filter(|it| self.object(*it).is_none());
-        absent.flat_map(move |vertex| self.neighbours(vertex).filter_map(move |owner| self.need(vertex, owner)))
+        absent.flat_map(move |vertex| {
+            self.neighbours(vertex).into_iter().filter_map(move |owner| self.need(vertex, owner))
+        })
     }
 
     /// A warning where `owner` cannot do without `absent`. A volume may well outlive its claim.

@@ -61,8 +61,10 @@ impl<'a> Collector<'a> {
         for (path, secret) in list(spec, &path, "imagePullSecrets") {
             self.add(Kind::Secret, secret, path, "name");
         }
-        for (path, container) in list(spec, &path, "initContainers").chain(list(spec, &path, "containers")) {
-            self.container(container, &path);
+        for containers in ["initContainers", "containers"] {
+            for (path, container) in list(spec, &path, containers) {
+                self.container(container, &path);
+            }
         }
         for (path, volume) in list(spec, &path, "volumes") {
             self.pod_volume(volume, &path);
@@ -138,7 +140,7 @@ fn secret_source(volume: &Value) -> Option<(&'static str, &'static str, &Value)>
 }
 
 fn join<'a>(path: &[PathStep<'a>], key: &'static str) -> Path<'a> {
-    path.iter().copied().chain([PathStep::Key(key)]).collect()
+    [path, &[PathStep::Key(key)]].concat()
 }
 
 fn mapping<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
@@ -157,5 +159,5 @@ fn list<'a>(
 ) -> impl Iterator<Item = (Path<'a>, &'a Value)> + use<'a> {
     let path = join(path, key);
     let elements = value.get(key).and_then(Value::as_array).into_iter().flatten().enumerate();
-    elements.map(move |(at, element)| (path.iter().copied().chain([PathStep::Index(at)]).collect(), element))
+    elements.map(move |(at, element)| ([&path, [PathStep::Index(at)].as_slice()].concat(), element))
 }

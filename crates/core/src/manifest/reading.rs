@@ -196,9 +196,10 @@ impl Pieces {
     fn known(mut self, (front, back): (usize, usize), count: usize) -> Vec<Option<Known>> {
         let rest = self.list.split_off(front);
         let behind = rest.len() - back;
-        let known = |piece: Piece| Some(piece.known);
-        let middle = (front + back..count).map(|_| None);
-        self.list.into_iter().map(known).chain(middle).chain(rest.into_iter().skip(behind).map(known)).collect()
+        let mut known: Vec<_> = self.list.into_iter().map(|piece| Some(piece.known)).collect();
+        known.resize_with(front.max(count - back), || None);
+        known.extend(rest.into_iter().skip(behind).map(|piece| Some(piece.known)));
+        known
     }
 }
 

@@ -123,7 +123,7 @@ pub fn parse<'c, F>(commands: &'c [Command<F>], line: &[String]) -> Result<(&'c 
     let taken: Vec<usize> = words.iter().take(command.words.split(' ').count()).map(|(at, _)| *at).collect();
     let rest: Vec<&String> =
         line.iter().enumerate().filter(|(at, _)| !taken.contains(at)).map(|(_, argument)| argument).collect();
-    let specs: Vec<&str> = command.flags.iter().copied().chain([GLOBAL]).collect();
+    let specs = [command.flags, &[GLOBAL]].concat();
     Ok((command, values(&known(&specs), &rest)?))
 }
 

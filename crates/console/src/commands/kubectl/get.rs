@@ -167,7 +167,9 @@ fn sort(infos: &mut Vec<Info>, field: &str) -> Result<(), Error> {
         (Some(one), Some(other)) => one.total_cmp(&other),
         _ => natural(one.as_str().unwrap_or(""), other.as_str().unwrap_or("")),
     });
-    *infos = without.into_iter().rev().chain(with.into_iter().map(|(_, info)| info)).collect();
+    without.reverse();
+    without.extend(with.into_iter().map(|(_, info)| info));
+    *infos = without;
     Ok(())
 }
 

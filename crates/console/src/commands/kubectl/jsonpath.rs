@@ -432,7 +432,7 @@ impl<'a> Run<'a> {
 
     fn descend(&mut self, input: Vec<Item<'a>>, found: &mut Vec<Item<'a>>) -> Result<(), String> {
         for item in input {
-            let below: Vec<Item<'a>> = children(&item).map(Cow::Borrowed).collect();
+            let below: Vec<Item<'a>> = children(&item).into_iter().map(Cow::Borrowed).collect();
             self.count(below.len())?;
             // Text is a list of bytes to Go, so it has something below it.
             if !below.is_empty() || item.as_str().is_some_and(|text| !text.is_empty()) {
@@ -451,13 +451,12 @@ fn elements<'a>(item: &Item<'a>) -> Option<&'a [Value]> {
     }
 }
 
-fn children<'a>(item: &Item<'a>) -> impl Iterator<Item = &'a Value> + use<'a> {
-    let (array, map) = match item {
-        Cow::Borrowed(Value::Array(elements)) => (Some(elements.iter()), None),
-        Cow::Borrowed(Value::Object(map)) => (None, Some(map.values())),
-        _ => (None, None),
-    };
-    array.into_iter().flatten().chain(map.into_iter().flatten())
+fn children<'a>(item: &Item<'a>) -> Vec<&'a Value> {
+    match item {
+        Cow::Borrowed(Value::Array(elements)) => elements.iter().collect(),
+        Cow::Borrowed(Value::Object(map)) => map.values().collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn slice<'a>(elements: &'a [Value], bounds: &[Option<i64>; 2]) -> Result<&'a [Value], String> {

@@ -87,9 +87,14 @@ impl Options {
             Some("Foreground") => (orphan, foreground) = (false, true),
             _ => {}
         }
-        let others = present.iter().filter(|finalizer| *finalizer != "orphan" && *finalizer != "foregroundDeletion");
-        let added = [(orphan, "orphan"), (foreground, "foregroundDeletion")];
-        others.cloned().chain(added.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| name.into())).collect()
+        let mut finalizers = present.to_vec();
+        finalizers.retain(|finalizer| finalizer != "orphan" && finalizer != "foregroundDeletion");
+        for (wanted, name) in [(orphan, "orphan"), (foreground, "foregroundDeletion")] {
+            if wanted {
+                finalizers.push(name.into());
+            }
+        }
+        finalizers
     }
 }
 

@@ -135,8 +135,14 @@ pub fn port(text: &str) -> Vec<String> {
 }
 
 fn reasons(text: &str, limit: usize, shape: bool, reason: &str) -> Vec<String> {
-    let too_long = (text.len() > limit).then(|| format!("must be no more than {limit} characters"));
-    too_long.into_iter().chain((!shape).then(|| reason.to_owned())).collect()
+    let mut wrong = Vec::new();
+    if text.len() > limit {
+        wrong.push(format!("must be no more than {limit} characters"));
+    }
+    if !shape {
+        wrong.push(reason.to_owned());
+    }
+    wrong
 }
 
 fn is_label(text: &str) -> bool {

@@ -182,7 +182,8 @@ impl Run<'_> {
             }
             several => {
                 let init = list(&pod.value, "spec.initContainers");
-                if !several.iter().chain(init).any(|container| text(container, "name") == wanted) {
+                let has = |all: &[Value]| all.iter().any(|container| text(container, "name") == wanted);
+                if !has(several) && !has(init) {
                     return Err(Status::bad_request(format!("container {wanted} is not valid for pod {name}")));
                 }
             }

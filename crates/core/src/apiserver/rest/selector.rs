@@ -310,8 +310,8 @@ fn unescape(text: &str) -> Result<String, String> {
             '\\' => match chars.next() {
                 Some(next @ ('\\' | ',' | '=')) => value.push(next),
                 next => {
-                    let sequence: String = std::iter::once('\\').chain(next).collect();
-                    return Err(format!("invalid field selector: invalid escape sequence: {sequence}"));
+                    let next = next.map_or(String::new(), String::from);
+                    return Err(format!("invalid field selector: invalid escape sequence: \\{next}"));
                 }
             },
             ',' | '=' => {

@@ -80,7 +80,8 @@ impl RuleResolver {
                 };
                 Some((vec![PathStep::Key("subjects"), PathStep::Index(at)], message))
             });
-            let found: Vec<_> = role.into_iter().chain(subjects).collect();
+            let mut found = Vec::from_iter(role);
+            found.extend(subjects);
             found.into_iter().filter_map(|(path, message)| warning(&binding.object, &path, message))
         });
         crate::sort::by(&mut problems, |one, other| one.line.cmp(&other.line));
@@ -98,7 +99,8 @@ impl RuleResolver {
             all(bindings).next().is_some_and(|(_, binding)| self.role(binding).is_none())
         };
         let missing = self.referring.values().filter(is_missing).flat_map(all);
-        let mut suspects: Vec<(&Rc<str>, &Rc<Binding>)> = all(&self.odd).chain(missing).collect();
+        let mut suspects: Vec<(&Rc<str>, &Rc<Binding>)> = all(&self.odd).collect();
+        suspects.extend(missing);
         crate::sort::by(&mut suspects, |(one, a), (other, b)| (&a.namespace, one).cmp(&(&b.namespace, other)));
         suspects.dedup_by_key(|(_, binding)| Rc::as_ptr(binding));
         suspects.into_iter().map(|(_, binding)| &**binding).collect()

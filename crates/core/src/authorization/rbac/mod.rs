@@ -512,9 +512,11 @@ impl Binding {
     }
 
     /// All that it is found by.
-    fn names(&self) -> impl Iterator<Item = Named> + use<'_> {
-        let role = self.role_scope().map(|namespace| Named::Role(role_key(namespace, &self.role_name)));
-        self.subjects.iter().filter_map(|subject| subject.names(&self.namespace)).chain(role)
+    fn names(&self) -> Vec<Named> {
+        let subjects = self.subjects.iter().filter_map(|subject| subject.names(&self.namespace));
+        let mut names: Vec<Named> = subjects.collect();
+        names.extend(self.role_scope().map(|namespace| Named::Role(role_key(namespace, &self.role_name))));
+        names
     }
 
     /// Whether it binds no role that there could be, or a subject of it is nobody.
