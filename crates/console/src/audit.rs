@@ -5,7 +5,7 @@ use std::rc::Rc;
 use portcullis_core::apiserver::Exchange;
 use portcullis_core::audit::{Policy, stages};
 use portcullis_core::authentication::User;
-use portcullis_core::manifest::{Diagnostic, json, yaml};
+use portcullis_core::manifest::{Diagnostic, json};
 use portcullis_core::release::Release;
 use portcullis_core::request::{RequestInfo, Url};
 use serde::Serialize;
@@ -22,8 +22,7 @@ use crate::later;
 /// What the server would print.
 fn policy(name: &str, line: u32, text: &str) -> Result<(Policy, Option<Diagnostic>), String> {
     let file = Rc::from(name);
-    let value = yaml::parse(text).unwrap_or_default();
-    let (rewritten, told) = later::rewritten(Release::newest(), &value, text, (&file, line)).unzip();
+    let (rewritten, told) = later::rewritten(Release::newest(), text, (&file, line)).unzip();
     let policy = Policy::parse(name, &file, line, rewritten.as_deref().unwrap_or(text))?;
     Ok((policy, told))
 }

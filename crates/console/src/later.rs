@@ -3,12 +3,17 @@
 
 use std::rc::Rc;
 
-use portcullis_core::manifest::{Diagnostic, Severity, Value};
+use portcullis_core::manifest::{Diagnostic, Severity, Value, yaml};
 use portcullis_core::release::Release;
 
-/// `text`, which begins on `line` of `file` and says `value`, in the form of the release, every line where it was; and what is to
-/// be said of that. `None` where the release has the form, or none of the kind.
-pub(crate) fn rewritten(
+/// `text`, which begins on `line` of `file`, in the form of the release, every line where it was; and what is to be said of that.
+/// `None` where the release has the form, or none of the kind.
+pub(crate) fn rewritten(release: &Release, text: &str, (file, line): (&Rc<str>, u32)) -> Option<(String, Diagnostic)> {
+    rewritten_as(release, &yaml::parse(text).ok()?, text, (file, line))
+}
+
+/// The same of a text that is known to say `value`.
+pub(crate) fn rewritten_as(
     release: &Release,
     value: &Value,
     text: &str,

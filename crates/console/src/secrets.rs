@@ -139,8 +139,7 @@ impl<'a> Found<'a> {
 
     fn command(&mut self, step: &Step, words: &[Typed]) {
         use Argument::{Long, Short};
-        let assignments = words.iter().take_while(|(text, _)| text.contains('=')).count();
-        for (text, place) in words.iter().take(assignments) {
+        for (text, place) in words.iter().take_while(|(text, _)| text.contains('=')) {
             if let Some((name, value)) = text.split_once('=')
                 && let Some(what) = [("TOKEN", "a token"), ("PASSWORD", "a password")]
                     .iter()
@@ -149,9 +148,8 @@ impl<'a> Found<'a> {
                 self.word(what, step, place, value);
             }
         }
-        let words = words.get(assignments..).unwrap_or_default();
-        let texts: Vec<String> = words.iter().map(|(text, _)| text.clone()).skip_while(|text| text == "sudo").collect();
-        let program = texts.first().map_or("", |text| last_of(text));
+        let (program, words) = shell::program(words);
+        let texts: Vec<String> = words.iter().map(|(text, _)| text.clone()).collect();
         let creates_secret = texts.iter().any(|text| text == "secret");
         let mut parts = Arguments::new(&texts);
         while let Some(part) = parts.next() {

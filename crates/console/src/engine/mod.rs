@@ -9,7 +9,7 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 use portcullis_core::apiserver::cluster::{Loaded, unserved};
 use portcullis_core::apiserver::{File, Files};
-use portcullis_core::manifest::{Diagnostic, Object, Place, Reading, Severity, Value, yaml};
+use portcullis_core::manifest::{Diagnostic, Object, Place, Reading, Severity, Value};
 use portcullis_core::release::Release;
 use portcullis_core::sort::SortedSet;
 use portcullis_core::world::{World, time};
@@ -430,18 +430,12 @@ fn run_step(
         Ok(Action::Http(request)) if go_on(request.body.len()) => http::send(request, session),
         Ok(Action::Http(_)) => return None,
         Ok(Action::Manifest(form, text)) => {
-            let value = yaml::parse(text).unwrap_or_default();
-            let later = later::rewritten(session.release(), &value, text, (&session.source(), step.line)).unzip();
-            diagnostics.extend(later.1);
+            let (rewritten, told) = later::rewritten(session.release(), text, (&session.source(), step.line)).unzip();
+            diagnostics.extend(told);
             let words = ["kubectl", "create", "-o", form, "-f", "-"];
-            let script = Script::with_input(&words, later.0.as_ref().unwrap_or(text));
-            let outcome = shell::run(&script, session, go_on)?;
-            (String::from_utf8_lossy(&outcome.terminal).into_owned(), outcome.status)
+            run_script(&Script::with_input(&words, rewritten.as_ref().unwrap_or(text)), session, go_on)?
         }
-        Ok(Action::Script(script)) => {
-            let outcome = shell::run(script, session, go_on)?;
-            (String::from_utf8_lossy(&outcome.terminal).into_owned(), outcome.status)
-        }
+        Ok(Action::Script(script)) => run_script(script, session, go_on)?,
         Err(problem) => {
             // Once, however many steps it stops.
             if (step.line..=step.end_line).contains(&problem.line) {
@@ -476,6 +470,12 @@ fn run_step(
             })
         },
     })
+}
+
+/// What `script` shows at the terminal, and its exit status; `None` where `go_on` said no.
+fn run_script(script: &Script, session: &mut Session, go_on: &dyn Fn(usize) -> bool) -> Option<(String, u8)> {
+    let outcome = shell::run(script, session, go_on)?;
+    Some((String::from_utf8_lossy(&outcome.terminal).into_owned(), outcome.status))
 }
 
 /// What a start of the server was asked for and does not do.
@@ -518,7 +518,7 @@ fn own_file(
 ) -> (File, Option<Diagnostic>) {
     let lines = block.text.split_inclusive('\n').skip(place.line.saturating_sub(block.line) as usize);
     let text: String = lines.take((place.end_line.saturating_sub(place.line) + 1) as usize).collect();
-    let (later, told) = later::rewritten(release, value, &text, (source, place.line)).unzip();
+    let (later, told) = later::rewritten_as(release, value, &text, (source, place.line)).unzip();
     (File { source: source.clone(), first_line: place.line, text: later.unwrap_or(text).into() }, told)
 }
 

@@ -51,10 +51,7 @@ pub struct Failure {
 /// Without a configuration the value is read as a server without encryption reads it. Errors: the configuration or the
 /// dump cannot be read; what is wrong with the value itself is in [`Inspection::object`].
 pub fn inspect(release: &Release, config: Option<&str>, key: Option<&str>, input: &[u8]) -> Result<Inspection, String> {
-    let later = config.and_then(|text| {
-        let value = yaml::parse(text).unwrap_or_default();
-        later::rewritten(release, &value, text, (&"".into(), 1))
-    });
+    let later = config.and_then(|text| later::rewritten(release, text, (&"".into(), 1)));
     let config = later.as_ref().map(|(text, _)| text.as_str()).or(config);
     let config = config.map(Config::parse).transpose()?.unwrap_or_default();
     let response = dump::response(input).transpose()?;

@@ -26,13 +26,9 @@ pub struct Script {
 pub(crate) type Typed = (String, Range<usize>);
 
 impl Script {
-    /// Whether a command of it is `program`, found as `commands::run` finds it, as far as the text says.
-    pub(crate) fn calls(&self, program: &str) -> bool {
-        let is_before = |word: &&str| *word == "sudo" || word.contains('=');
-        self.commands().iter().any(|words| {
-            let first = words.iter().map(|(word, _)| word.as_str()).find(|word| !is_before(word));
-            first.and_then(|word| word.rsplit('/').next()) == Some(program)
-        })
+    /// Whether a command of it is `name`, as far as the text says.
+    pub(crate) fn calls(&self, name: &str) -> bool {
+        self.commands().iter().any(|words| program(words).0 == name)
     }
 
     /// The words of each command, those within words too, for a reader who runs nothing. Assignments come first, as
@@ -65,6 +61,14 @@ impl Script {
             places: Vec::new(),
         }
     }
+}
+
+/// The program that a command calls, found as `commands::run` finds it, and its words from there on.
+pub(crate) fn program(words: &[Typed]) -> (&str, &[Typed]) {
+    let is_before = |(word, _): &Typed| word == "sudo" || word.contains('=');
+    let before = words.iter().take_while(|word| is_before(word)).count();
+    let words = words.get(before..).unwrap_or_default();
+    (words.first().and_then(|(word, _)| word.rsplit('/').next()).unwrap_or_default(), words)
 }
 
 fn typed_list(list: &[Item], commands: &mut Vec<Vec<Typed>>) {
