@@ -187,10 +187,8 @@ export class Document {
   renameFile(number: number, title: string): void {
     const file = this.#files()[number];
     if (!file) return;
-    const rest = file.info.replace(TITLE, "").trim();
     file.title = title;
-    file.info = `${rest} title="${title}"`;
-    delete file.read;
+    file.info = withTitle(file.info, title);
   }
 
   /** Adds an empty file behind the others; its number. */
@@ -456,7 +454,7 @@ function meaning(fence: Fence, content: string[]): FilePart | ScriptPart | undef
     const { before, items } = prompt ? session(content) : { before: [], items: commands(content) };
     return { kind: "script", ...fence, prompt, before, items };
   }
-  const title = attribute(fence.info, "title");
+  const title = titleOf(fence.info);
   if (!title && !/^ya?ml$/.test(language)) return undefined;
   return { kind: "file", ...fence, title, text: Text.of(content.length > 0 ? content : [""]) };
 }
@@ -528,13 +526,18 @@ export function closings(text: Text): Closings {
   return found;
 }
 
-/** A title in an info string, with its name. */
-const TITLE = /(^|[\s{,])title=("[^"]*"?|'[^']*'?|[^\s},]*)/;
+/** `title="name"`, `title='name'` or `title=name` in an info string, with the character before it. */
+const TITLE = /(^|[\s{,])title=(?:"([^"]*)"?|'([^']*)'?|([^\s},]*))/;
 
-/** `name="value"`, `name='value'` or `name=value` in an info string. */
-function attribute(info: string, name: string): string {
-  const match = new RegExp(`(?:^|[\\s{,])${name}=(?:"([^"]*)|'([^']*)|([^\\s},]*))`).exec(info);
-  return match?.[1] ?? match?.[2] ?? match?.[3] ?? "";
+function titleOf(info: string): string {
+  const [, , ...ways] = TITLE.exec(info) ?? [];
+  return ways.find((way) => way !== undefined) ?? "";
+}
+
+/** The info string with another title. */
+function withTitle(info: string, title: string): string {
+  const named = `title="${title}"`;
+  return TITLE.test(info) ? info.replace(TITLE, (_, before: string) => before + named) : `${info} ${named}`;
 }
 
 /** A `console` fence: lines behind `$ ` with their output, and comments right above the next. */

@@ -104,8 +104,7 @@ class Playground extends HTMLElement {
     // Another is wanted meanwhile, and on its way.
     if (src !== this.getAttribute("src") || !this.#frame) return;
     if (text instanceof Error) return this.#fail(text.message);
-    this.#frame.hidden = false;
-    this.shadowRoot?.querySelectorAll("p, slot").forEach((old) => old.remove());
+    this.#present(true);
     this.#scheme = getComputedStyle(this).colorScheme;
     const message: ToPlayground = {
       portcullis: 1,
@@ -121,9 +120,14 @@ class Playground extends HTMLElement {
     const problem = document.createElement("p");
     problem.role = "status";
     problem.textContent = why;
-    if (this.#frame) this.#frame.hidden = true;
+    this.#present(false, document.createElement("slot"), problem);
+  }
+
+  /** Shows the playground or not, and nothing else but this. A frame that is moved begins anew, so it stays where it is. */
+  #present(playground: boolean, ...others: HTMLElement[]): void {
+    if (this.#frame) this.#frame.hidden = !playground;
     this.shadowRoot?.querySelectorAll("p, slot").forEach((old) => old.remove());
-    this.shadowRoot?.prepend(document.createElement("slot"), problem);
+    this.shadowRoot?.prepend(...others);
   }
 
   async #fetch(src: string): Promise<string | Error> {

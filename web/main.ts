@@ -235,6 +235,8 @@ function edited(): void {
   saving = setTimeout(() => {
     const fitted = fits;
     save();
+    // An example in which something was typed is one no more.
+    pick(doc.compose(), aside !== undefined);
     if (fitted && !fits) notice(NO_ROOM, { "Download the document": () => download(doc.compose().pieces) });
   }, 300);
   unlink();
@@ -251,10 +253,8 @@ function unlink(): void {
 function save(): void {
   clearTimeout(saving);
   saving = undefined;
-  const composed = doc.compose();
-  pick(composed, aside !== undefined);
   // What a host shows its readers is not theirs to find again here.
-  if (!guest) fits = keep(composed);
+  if (!guest) fits = keep(doc.compose());
 }
 
 function ask(): void {
@@ -618,17 +618,20 @@ byId("remove").addEventListener("click", () => {
 const guest = embedded(show, (wanted) => viewTabs.show(views.findIndex(({ name }) => wanted.toLowerCase().startsWith(name.toLowerCase()))));
 const linked = await openLink(location.hash);
 if (linked && "problem" in linked) notice(linked.problem);
+const given = linked && "document" in linked ? linked.document : undefined;
+const first = examples[0]?.text ?? blank;
 if (guest) {
-  if (!guest.expects) show((linked && "document" in linked ? linked.document : undefined) ?? examples[0]?.text ?? blank);
+  if (!guest.expects) show(given ?? first);
 } else {
-  const before = ownFrom(kept());
+  const text = kept();
+  const before = ownFrom(text);
   aside = ownFrom(keptAside());
-  if (linked && "document" in linked) {
-    if (before && before.compose().text !== linked.document) setAside(before);
-    show(linked.document);
+  if (given !== undefined) {
+    if (before && before.compose().text !== given) setAside(before);
+    show(given);
     const back = aside;
     if (back) notice("The link's document is open. Yours is put aside.", { "Put back what was there": () => put(back) });
-  } else show(before ?? kept() ?? examples[0]?.text ?? blank);
+  } else show(before ?? text ?? first);
 }
 // What was typed a moment ago.
 addEventListener("pagehide", () => saving !== undefined && save());
